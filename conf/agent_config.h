@@ -1,0 +1,181 @@
+// The agent's configuration: one JSON document, strict. Every knob, its
+// default and its unit stand in the structs below and nowhere else;
+// docs/configuration.md is checked against them by a test.
+//
+// Unknown keys, wrong types and contradictions are errors that carry a JSON
+// pointer, the fact and the remedy (Code::kInvalidConfig, kPoolOverlap,
+// kCidrOverlap). A document is taken whole or not at all.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/result.h"
+#include "conf/selector.h"
+
+namespace linsey::conf {
+
+using namespace std::chrono_literals;  // defaults below read as "30s"
+using Duration = std::chrono::nanoseconds;
+
+enum class Mode { kBgp, kEni };
+std::string_view name(Mode mode);  // "bgp", "eni"
+
+/// One rule of `modes`: nodes that `selector` matches are of this mode.
+struct ModeRule {
+  std::string name;
+  Selector selector;
+  Mode mode = Mode::kBgp;
+};
+
+/// `node`: who this node is.
+struct NodeSource {
+  std::string name;  // empty: $LINSEY_NODE_NAME, else the host name
+  std::string file = "/etc/linsey/node.json";  // node object, see node.h
+};
+
+/// `evidence`: where facts about the machine come from (decision 23).
+struct Evidence {
+  std::string metadata_url = "http://100.100.100.200";
+  std::string dmi_path = "/sys/class/dmi/id/product_name";
+  Duration timeout = 1s;
+};
+
+/// `cidrs`: the networks around the cluster; must be disjoint from each other
+/// and from every pool.
+struct CidrPlan {
+  std::vector<Cidr> services;
+  std::vector<Cidr> vpc;
+  std::vector<Cidr> data_centre;
+  std::vector<Cidr> nodes;  // may lie inside data_centre or vpc
+};
+
+struct Pool {
+  std::string name;
+  Cidr cidr;
+  unsigned block_size = 0;  // prefix length; 0 in the file: 26 or 122
+  Selector node_selector;   // empty selects every node
+  bool disabled = false;
+};
+
+/// `blocks`: which blocks a node has. Source `file` is the embedded default.
+struct Blocks {
+  std::string source = "file";  // file | cluster
+  std::map<std::string, std::vector<Cidr>> assignments;  // node -> blocks
+};
+
+struct Ipam {
+  Duration cool_down = 30s;
+  Duration cool_down_min = 5s;  // how far exhaustion may shrink it
+};
+
+struct BgpPeer {
+  std::string name;
+  Selector node_selector;
+  IpAddr address;
+  std::uint16_t port = 179;
+  std::uint32_t as_number = 0;  // 0: the node's own (iBGP)
+  std::string password_file;    // TCP-MD5; empty: none
+  Duration hold_time = 90s;
+  Duration keepalive_time = 30s;
+  std::optional<IpAddr> source_address;
+  std::optional<unsigned> multihop;  // nullopt: directly connected
+  bool graceful_restart = true;
+};
+
+struct AsRule {
+  Selector node_selector;
+  std::uint32_t as_number = 0;
+};
+
+struct Bird {
+  std::string control_socket = "/run/linsey/bird/bird.ctl";
+  std::string config_file = "/run/linsey/bird/bird.conf";
+  std::string binary = "bird";  // for `bird -p`, the parser check
+};
+
+struct Bgp {
+  std::uint32_t as_number = 64512;
+  std::vector<AsRule> as_numbers;   // first match wins over as_number
+  std::optional<IpAddr> router_id;  // nullopt: the node's IPv4 address
+  std::uint16_t listen_port = 179;
+  std::vector<BgpPeer> peers;
+  std::vector<Cidr> import;  // empty: the cluster's own pools
+  Bird bird;
+};
+
+struct EniZone {
+  std::vector<std::string> v_switches;  // in order of preference
+};
+
+struct EniPool {
+  unsigned min_idle = 2;   // addresses kept free, warm
+  unsigned max_idle = 8;   // more than this many idle ones are given back
+  Duration check_every = 30s;
+};
+
+struct EniRules {
+  std::uint32_t to_pod_priority = 512;
+  std::uint32_t from_pod_priority = 2048;
+  std::uint32_t table_base = 1000;  // table = base + index of the ENI's link
+};
+
+/// Where credentials come from, tried in this order.
+struct CloudCredentials {
+  bool ram_role = true;      // through the metadata service
+  std::string key_file;      // JSON {accessKeyId, accessKeySecret,
+                             // securityToken?}; empty: none
+};
+
+struct Eni {
+  std::string region;        // empty: from the metadata service
+  std::string ecs_endpoint;  // URL; empty: https://ecs-vpc.REGION.aliyuncs.com
+  std::string vpc_endpoint;  // URL; empty: https://vpc-vpc.REGION.aliyuncs.com
+  std::map<std::string, EniZone> zones;
+  std::string selection = "ordered";  // ordered | most-free | random
+  std::vector<std::string> security_groups;
+  bool allow_host_v_switch = false;
+  std::map<std::string, std::string> tags;
+  EniPool pool;
+  EniRules rules;
+  CloudCredentials credentials;
+  Duration call_timeout = 20s;
+};
+
+struct Log {
+  std::string level = "info";
+  std::string format = "text";  // text | json
+};
+
+struct AgentConfig {
+  int version = 1;
+  std::string cluster = "default";
+  NodeSource node;
+  std::string socket = "/run/linsey/agent.sock";
+  std::string run_dir = "/run/linsey";
+  std::string state_dir = "/var/lib/linsey";
+  std::string metrics_listen;  // "127.0.0.1:9479"; empty: socket only
+  std::uint32_t mtu = 0;       // 0: that of the uplink
+  std::uint32_t mtu_headroom = 0;
+  std::vector<ModeRule> modes;
+  Evidence evidence;
+  CidrPlan cidrs;
+  std::vector<Pool> pools;
+  Blocks blocks;
+  Ipam ipam;
+  Bgp bgp;
+  Eni eni;
+  Log log;
+};
+
+/// Reads and checks one document. Errors: kInvalidConfig, kPoolOverlap,
+/// kCidrOverlap, kDecode; each with pointer, fact and remedy.
+Result<AgentConfig> parse_agent_config(std::string_view text);
+
+}  // namespace linsey::conf
