@@ -131,7 +131,9 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
 
 }  // namespace
 
-std::span<const CodeInfo> all_codes() { return kCodes; }
+std::span<const CodeInfo> all_codes() {
+  return kCodes;
+}
 
 const CodeInfo& info(Code code) {
   const auto it = std::ranges::find(kCodes, code, &CodeInfo::code);

@@ -106,7 +106,7 @@ enum class Class : std::uint8_t {
 
 struct CodeInfo {
   Code code;
-  std::string_view name;    // "ZoneNotMapped"; the word everywhere
+  std::string_view name;  // "ZoneNotMapped"; the word everywhere
   Class cls;
   std::string_view remedy;  // how to mend it; empty where the message must say
 };
@@ -114,7 +114,9 @@ struct CodeInfo {
 /// All codes, in numeric order. docs/errors.md has a heading for each one.
 std::span<const CodeInfo> all_codes();
 const CodeInfo& info(Code code);
-inline std::string_view name(Code code) { return info(code).name; }
+inline std::string_view name(Code code) {
+  return info(code).name;
+}
 std::string_view name(Class cls);
 std::optional<Code> code_from_name(std::string_view name);
 

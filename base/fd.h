@@ -1,8 +1,9 @@
 // UniqueFd: a move-only file descriptor.
 #pragma once
 
-#include <cerrno>
 #include <unistd.h>
+
+#include <cerrno>
 #include <utility>
 
 #include "base/result.h"

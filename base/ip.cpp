@@ -182,19 +182,27 @@ Result<Cidr> Cidr::parse(std::string_view text) {
 Result<Cidr> Cidr::parse_network(std::string_view text) {
   const Cidr cidr = TRY(parse(text));
   if (cidr.has_host_bits()) {
-    return make_error(Code::kDecode, "\"{}\" has host bits set; write {}",
-                      text, cidr.network().to_string());
+    return make_error(Code::kDecode, "\"{}\" has host bits set; write {}", text,
+                      cidr.network().to_string());
   }
   return cidr;
 }
 
-Cidr Cidr::host(IpAddr addr) { return {addr, addr.bit_length()}; }
+Cidr Cidr::host(IpAddr addr) {
+  return {addr, addr.bit_length()};
+}
 
-Cidr Cidr::network() const { return {first(), prefix_len_}; }
+Cidr Cidr::network() const {
+  return {first(), prefix_len_};
+}
 
-IpAddr Cidr::first() const { return with_host_bits(*this, false); }
+IpAddr Cidr::first() const {
+  return with_host_bits(*this, false);
+}
 
-IpAddr Cidr::last() const { return with_host_bits(*this, true); }
+IpAddr Cidr::last() const {
+  return with_host_bits(*this, true);
+}
 
 std::uint64_t Cidr::size() const {
   const unsigned host_bits = addr_.bit_length() - prefix_len_;
@@ -214,7 +222,9 @@ bool Cidr::overlaps(const Cidr& other) const {
   return contains(other) || other.contains(*this);
 }
 
-bool Cidr::has_host_bits() const { return addr_ != first(); }
+bool Cidr::has_host_bits() const {
+  return addr_ != first();
+}
 
 std::string Cidr::to_string() const {
   return fmt::format("{}/{}", addr_.to_string(), prefix_len_);

@@ -119,9 +119,8 @@ void ObjectReader::require(std::string_view key) {
 
 void ObjectReader::fail(std::string_view key, std::string_view what) {
   if (error_) return;
-  const std::string where =
-      key.empty() ? (pointer_.empty() ? "/" : pointer_)
-                  : fmt::format("{}/{}", pointer_, key);
+  const std::string where = key.empty() ? (pointer_.empty() ? "/" : pointer_)
+                                        : fmt::format("{}/{}", pointer_, key);
   error_ = make_error(code_, "{}: {}", where, what);
 }
 
@@ -145,8 +144,7 @@ void ObjectReader::get(std::string_view key, bool& target) {
   target = value->get<bool>();
 }
 
-void ObjectReader::get(std::string_view key,
-                       std::vector<std::string>& target) {
+void ObjectReader::get(std::string_view key, std::vector<std::string>& target) {
   const Json* value = raw(key);
   if (value == nullptr) return;
   if (!value->is_array()) return fail_type(key, "a list of strings", *value);
@@ -204,9 +202,8 @@ void ObjectReader::get_duration(std::string_view key,
   get_parsed(key, target, parse_duration);
 }
 
-void ObjectReader::read_child(
-    const Json& child, const std::string& pointer,
-    const std::function<void(ObjectReader&)>& read) {
+void ObjectReader::read_child(const Json& child, const std::string& pointer,
+                              const std::function<void(ObjectReader&)>& read) {
   ObjectReader reader(&child, pointer, code_);
   if (!reader.failed()) read(reader);
   const Result<void> done = reader.finish();
@@ -283,8 +280,7 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view suffix(end,
-                                text.data() + text.size());
+  const std::string_view suffix(end, text.data() + text.size());
   for (const Unit& unit : kUnits) {
     if (error != std::errc() || suffix != unit.suffix) continue;
     std::int64_t total = 0;

@@ -106,15 +106,17 @@ Result<Level> parse_level(std::string_view text) {
                     text);
 }
 
-bool enabled(Level level) { return level >= g_level; }
+bool enabled(Level level) {
+  return level >= g_level;
+}
 
 void write(Level level, std::string_view text) {
   if (!enabled(level)) return;
   try {
     const State& sink = state();
-    sink.logger->log(spd_level(level), "{}",
-                     sink.format == Format::kJson ? quoted(text)
-                                                  : std::string(text));
+    sink.logger->log(
+        spd_level(level), "{}",
+        sink.format == Format::kJson ? quoted(text) : std::string(text));
   } catch (const std::exception&) {
     // A log line that cannot be written must not fail the work it tells of.
   }

@@ -198,7 +198,9 @@ Child& Child::operator=(Child&& other) noexcept {
   return *this;
 }
 
-Child::~Child() { kill_now(); }
+Child::~Child() {
+  kill_now();
+}
 
 Result<Child> Child::start(const Command& command) {
   const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));

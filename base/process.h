@@ -16,7 +16,7 @@
 namespace linsey {
 
 struct Command {
-  std::vector<std::string> argv;   // argv[0] is a path or found on PATH
+  std::vector<std::string> argv;  // argv[0] is a path or found on PATH
   std::optional<std::map<std::string, std::string>> env;  // nullopt: inherit
   std::string stdin_data;
   std::chrono::milliseconds timeout{10000};

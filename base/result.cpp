@@ -46,7 +46,9 @@ Error errno_error(int number, std::string_view what, Code fallback) {
           fmt::format("errno {}", number)};
 }
 
-void set_panic_hook(void (*hook)(std::string_view)) { g_panic_hook = hook; }
+void set_panic_hook(void (*hook)(std::string_view)) {
+  g_panic_hook = hook;
+}
 
 void panic(std::string_view text) {
   (void)std::fprintf(stderr, "linsey: broken invariant: %.*s\n",

@@ -45,8 +45,7 @@ Error make_error(Code code, fmt::format_string<Args...> format,
 /// Turns an errno value into an Error; the details are "errno N: TEXT".
 /// ENOSPC and EROFS map to kDiskFull, EACCES and EPERM to kPermission, all
 /// others to `fallback`.
-Error errno_error(int number, std::string_view what,
-                  Code fallback = Code::kIo);
+Error errno_error(int number, std::string_view what, Code fallback = Code::kIo);
 
 /// Prints `text` with a stack position to stderr, runs the hook and aborts.
 /// For broken invariants of our own only.
@@ -148,9 +147,8 @@ template <typename T, typename... Args>
 Result<T> context(Result<T> result, fmt::format_string<Args...> format,
                   Args&&... args) {
   if (!result.has_value()) {
-    result.error().msg =
-        fmt::format(format, std::forward<Args>(args)...) + ": " +
-        result.error().msg;
+    result.error().msg = fmt::format(format, std::forward<Args>(args)...) +
+                         ": " + result.error().msg;
   }
   return result;
 }
@@ -184,11 +182,11 @@ inline void unwrap(Result<void>&&) {}
 
 #define LINSEY_TRY_CAT2(a, b) a##b
 #define LINSEY_TRY_CAT(a, b) LINSEY_TRY_CAT2(a, b)
-#define LINSEY_TRY_IMPL(name, expr)                                \
-  __extension__({                                                  \
-    auto name = (expr);                                            \
-    if (!name.has_value()) return std::move(name).error();         \
-    ::linsey::detail::unwrap(std::move(name));                     \
+#define LINSEY_TRY_IMPL(name, expr)                        \
+  __extension__({                                          \
+    auto name = (expr);                                    \
+    if (!name.has_value()) return std::move(name).error(); \
+    ::linsey::detail::unwrap(std::move(name));             \
   })
 
 /// Yields the value of a Result, or returns its error from the function. The

@@ -13,18 +13,18 @@
 #include <spdlog/details/thread_pool-inl.h>
 #include <spdlog/logger-inl.h>
 #include <spdlog/pattern_formatter-inl.h>
+#include <spdlog/sinks/ansicolor_sink-inl.h>
 #include <spdlog/sinks/base_sink-inl.h>
 #include <spdlog/sinks/basic_file_sink-inl.h>
 #include <spdlog/sinks/sink-inl.h>
 #include <spdlog/sinks/stdout_color_sinks-inl.h>
-#include <spdlog/sinks/ansicolor_sink-inl.h>
 #include <spdlog/sinks/stdout_sinks-inl.h>
 #include <spdlog/spdlog-inl.h>
 
-template class SPDLOG_API spdlog::sinks::stdout_sink_base<
-    spdlog::details::console_mutex>;
-template class SPDLOG_API spdlog::sinks::stdout_sink_base<
-    spdlog::details::console_nullmutex>;
+template class SPDLOG_API
+    spdlog::sinks::stdout_sink_base<spdlog::details::console_mutex>;
+template class SPDLOG_API
+    spdlog::sinks::stdout_sink_base<spdlog::details::console_nullmutex>;
 template class SPDLOG_API
     spdlog::sinks::stdout_sink<spdlog::details::console_mutex>;
 template class SPDLOG_API
@@ -37,17 +37,16 @@ template class SPDLOG_API
     spdlog::sinks::ansicolor_sink<spdlog::details::console_mutex>;
 template class SPDLOG_API
     spdlog::sinks::ansicolor_sink<spdlog::details::console_nullmutex>;
-template class SPDLOG_API spdlog::sinks::ansicolor_stdout_sink<
-    spdlog::details::console_mutex>;
-template class SPDLOG_API spdlog::sinks::ansicolor_stdout_sink<
-    spdlog::details::console_nullmutex>;
-template class SPDLOG_API spdlog::sinks::ansicolor_stderr_sink<
-    spdlog::details::console_mutex>;
-template class SPDLOG_API spdlog::sinks::ansicolor_stderr_sink<
-    spdlog::details::console_nullmutex>;
-template class SPDLOG_API spdlog::sinks::base_sink<std::mutex>;
 template class SPDLOG_API
-    spdlog::sinks::base_sink<spdlog::details::null_mutex>;
+    spdlog::sinks::ansicolor_stdout_sink<spdlog::details::console_mutex>;
+template class SPDLOG_API
+    spdlog::sinks::ansicolor_stdout_sink<spdlog::details::console_nullmutex>;
+template class SPDLOG_API
+    spdlog::sinks::ansicolor_stderr_sink<spdlog::details::console_mutex>;
+template class SPDLOG_API
+    spdlog::sinks::ansicolor_stderr_sink<spdlog::details::console_nullmutex>;
+template class SPDLOG_API spdlog::sinks::base_sink<std::mutex>;
+template class SPDLOG_API spdlog::sinks::base_sink<spdlog::details::null_mutex>;
 template class SPDLOG_API spdlog::sinks::basic_file_sink<std::mutex>;
 template class SPDLOG_API
     spdlog::sinks::basic_file_sink<spdlog::details::null_mutex>;

@@ -66,7 +66,7 @@ struct Pool {
 
 /// `blocks`: which blocks a node has. Source `file` is the embedded default.
 struct Blocks {
-  std::string source = "file";  // file | cluster
+  std::string source = "file";                           // file | cluster
   std::map<std::string, std::vector<Cidr>> assignments;  // node -> blocks
 };
 
@@ -115,8 +115,8 @@ struct EniZone {
 };
 
 struct EniPool {
-  unsigned min_idle = 2;   // addresses kept free, warm
-  unsigned max_idle = 8;   // more than this many idle ones are given back
+  unsigned min_idle = 2;  // addresses kept free, warm
+  unsigned max_idle = 8;  // more than this many idle ones are given back
   Duration check_every = 30s;
 };
 
@@ -128,9 +128,9 @@ struct EniRules {
 
 /// Where credentials come from, tried in this order.
 struct CloudCredentials {
-  bool ram_role = true;      // through the metadata service
-  std::string key_file;      // JSON {accessKeyId, accessKeySecret,
-                             // securityToken?}; empty: none
+  bool ram_role = true;  // through the metadata service
+  std::string key_file;  // JSON {accessKeyId, accessKeySecret,
+                         // securityToken?}; empty: none
 };
 
 struct Eni {

@@ -44,7 +44,7 @@ struct Bandwidth {
 struct PortMapping {
   std::uint16_t host_port = 0;
   std::uint16_t container_port = 0;
-  std::string protocol = "tcp";  // tcp, udp, sctp
+  std::string protocol = "tcp";   // tcp, udp, sctp
   std::optional<IpAddr> host_ip;  // nullopt: every address of the host
 
   bool operator==(const PortMapping&) const = default;
@@ -54,8 +54,8 @@ struct PortMapping {
 struct Attachment {
   AttachmentKey key;
   Pod pod;
-  std::string netns;                 // CNI_NETNS as given
-  std::vector<IpAddr> wanted_ips;    // at most one for each family
+  std::string netns;               // CNI_NETNS as given
+  std::vector<IpAddr> wanted_ips;  // at most one for each family
   std::optional<Mac> wanted_mac;
   std::optional<std::uint32_t> wanted_mtu;
   Bandwidth bandwidth;
@@ -67,8 +67,8 @@ struct Attachment {
 /// How packets of a pod on a secondary ENI are routed.
 struct EniPath {
   std::string eni_id;
-  std::uint32_t table = 0;               // the ENI's routing table
-  std::uint32_t to_pod_priority = 512;   // rule: to POD lookup main
+  std::uint32_t table = 0;                 // the ENI's routing table
+  std::uint32_t to_pod_priority = 512;     // rule: to POD lookup main
   std::uint32_t from_pod_priority = 2048;  // rule: from POD lookup `table`
 
   bool operator==(const EniPath&) const = default;
@@ -79,8 +79,8 @@ struct Allocation {
   std::vector<IpAddr> addresses;       // one for each family, IPv4 first
   std::vector<IpAddr> node_addresses;  // `src` of the host routes, by family
   std::uint32_t mtu = 1500;
-  std::optional<EniPath> eni;          // set in eni mode only
-  std::string source;                  // block CIDR, or "vsw-…/eni-…"
+  std::optional<EniPath> eni;  // set in eni mode only
+  std::string source;          // block CIDR, or "vsw-…/eni-…"
 
   bool operator==(const Allocation&) const = default;
 };

@@ -21,7 +21,7 @@ inline constexpr std::uint32_t kMainTable = 254;
 struct Link {
   int index = 0;
   std::string name;
-  std::string kind;  // "veth", "ifb", …; empty for hardware
+  std::string kind;   // "veth", "ifb", …; empty for hardware
   std::string alias;  // IFLA_IFALIAS
   Mac mac;
   std::uint32_t mtu = 0;

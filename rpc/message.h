@@ -72,7 +72,7 @@ struct Status {
   bool ready = false;
   Error why;  // meaningful when not ready
   std::string node;
-  std::string mode;     // "bgp", "eni", "" while unknown
+  std::string mode;  // "bgp", "eni", "" while unknown
   std::string mode_why;
   std::string zone;
   std::uint32_t free = 0;

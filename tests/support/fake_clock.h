@@ -12,7 +12,8 @@ class FakeClock final : public Clock {
 
   void advance(Duration by) {
     now_ += by;
-    wall_ += std::chrono::duration_cast<std::chrono::system_clock::duration>(by);
+    wall_ +=
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(by);
   }
 
  private:

@@ -1,8 +1,8 @@
 #include "tests/support/golden.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
+
+#include <gtest/gtest.h>
 
 #include "base/file.h"
 
@@ -17,8 +17,12 @@ std::string environment(const char* name) {
 
 }  // namespace
 
-std::string source_dir() { return environment("LINSEY_SOURCE"); }
-std::string build_dir() { return environment("LINSEY_BUILD"); }
+std::string source_dir() {
+  return environment("LINSEY_SOURCE");
+}
+std::string build_dir() {
+  return environment("LINSEY_BUILD");
+}
 
 void expect_golden(const std::string& name, const std::string& actual) {
   const std::string path = source_dir() + "/tests/golden/" + name;
