@@ -74,6 +74,25 @@ struct Rule {
   bool operator==(const Rule&) const = default;
 };
 
+/// Token bucket filter, in bytes and bytes per second.
+struct Tbf {
+  std::uint64_t rate = 0;
+  std::uint32_t burst = 0;
+  std::uint32_t limit = 0;  // bytes that may wait
+
+  bool operator==(const Tbf&) const = default;
+};
+
+struct Qdisc {
+  int link_index = 0;
+  std::string kind;  // "tbf", "ingress", "noqueue", …
+  std::uint32_t handle = 0;
+  std::uint32_t parent = 0;
+  std::optional<Tbf> tbf;
+
+  bool operator==(const Qdisc&) const = default;
+};
+
 struct Neighbor {
   int link_index = 0;
   IpAddr addr;

@@ -1,0 +1,83 @@
+// Socket: one conversation with the kernel about one network namespace.
+//
+// It belongs to the namespace in which it was opened, for good. Errors keep
+// the kernel's errno and the text the kernel gives for it (extended acks):
+// "add route 10.1.0.7/32: Nexthop has invalid gateway: Invalid argument".
+// Interrupted dumps (NLM_F_DUMP_INTR, ordinary under load) are repeated, five
+// times at most. Lists are filtered by the kernel where it can (strict
+// checking) and by us in any case.
+// Thread: one at a time; give each thread a socket of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "netlink/batch.h"
+#include "netlink/netns.h"
+#include "netlink/types.h"
+
+struct nl_msg;
+struct nlmsghdr;
+
+namespace linsey::netlink {
+
+/// Which routes; 0 and nullopt mean any. Routes that the kernel made for
+/// itself (table local, cloned ones) are never listed.
+struct RouteFilter {
+  std::optional<Family> family;
+  std::uint32_t table = 0;
+  int link_index = 0;
+  std::uint8_t protocol = 0;
+  std::optional<Cidr> dst;
+};
+
+class Socket {
+ public:
+  /// In the namespace of the calling thread. Errors: kKernel.
+  static Result<Socket> open();
+  /// Errors: kInvalidNetns, kKernel. Cost: a short-lived thread, ~35 us.
+  static Result<Socket> open_in(const NetNs& ns);
+
+  /// Sends all requests of `batch` and waits for their end. Errors: that of
+  /// the first request that failed, with its step in `msg` and the others in
+  /// `details`: kInterfaceExists (a link of that name exists), kPermission,
+  /// else kKernel. The batch is used up.
+  Result<void> run(Batch& batch);
+  Result<void> run(Batch&& batch) { return run(batch); }
+
+  /// nullopt: no such link. Errors: kKernel.
+  Result<std::optional<Link>> find_link(const LinkRef& link);
+  Result<std::vector<Link>> links();
+  /// 0: of all links.
+  Result<std::vector<Address>> addresses(int link_index = 0);
+  Result<std::vector<Route>> routes(const RouteFilter& filter = {});
+  Result<std::vector<Rule>> rules(Family family);
+  /// Permanent entries only, as we make no others. 0: of all links.
+  Result<std::vector<Neighbor>> neighbors(int link_index = 0);
+  Result<std::vector<Qdisc>> qdiscs(int link_index);
+  /// Index of the link to which the ingress filter of a link redirects.
+  Result<std::optional<int>> ingress_redirect(int link_index);
+
+  int fd() const { return fd_.get(); }
+
+ private:
+  explicit Socket(UniqueFd fd) : fd_(std::move(fd)) {}
+  using OnMessage = std::function<void(const nlmsghdr*)>;
+  Result<void> send_all(Batch& batch);
+  Result<void> collect(Batch& batch, std::uint32_t first_seq);
+  Result<void> dump(nl_msg* request, const std::string& what,
+                    const OnMessage& on_message);
+  Result<bool> dump_once(nl_msg* request, const std::string& what,
+                         const OnMessage& on_message);
+  Result<std::size_t> receive();
+
+  UniqueFd fd_;
+  std::uint32_t sequence_ = 1;
+  std::vector<char> buffer_;
+};
+
+}  // namespace linsey::netlink
