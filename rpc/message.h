@@ -12,8 +12,8 @@
 //
 // A failed call has HTTP status 4xx/5xx and an error body
 //   {"code": "ZoneNotMapped", "msg": "…", "details": "…"}.
-// Every request carries the header `Linsey-Protocol: 1`; another number is
-// refused with kProtocolMismatch.
+// Our client sends the header `Linsey-Protocol: 1`; another number is refused
+// with kProtocolMismatch, none (curl) is taken as ours.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,7 @@ struct ReleaseRequest {
   ipam::Pod pod;
   int link_index = 0;
   std::string link_name;
+  bool path_down = false;
 
   bool operator==(const ReleaseRequest&) const = default;
 };
