@@ -28,15 +28,20 @@ class Loop {
 
   explicit Loop(const Clock& clock);
   ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
 
   /// Calls `callback(events)` (EPOLLIN and so on) while `fd` is watched.
-  /// `name` is a literal, used when a step is slow.
+  /// `name` is a literal, used when a step is slow. The callback may unwatch
+  /// any descriptor, its own too.
   void watch(int fd, std::uint32_t events, const char* name,
              std::function<void(std::uint32_t)> callback);
   void modify(int fd, std::uint32_t events);
+  /// Call it before the descriptor is closed. Unknown ones are fine.
   void unwatch(int fd);
 
   TimerId after(Duration delay, const char* name, Callback callback);
+  /// Unknown and expired timers are fine.
   void cancel(TimerId timer);
 
   /// Runs `callback` on the loop. Thread: any.
@@ -53,11 +58,15 @@ class Loop {
   /// the clock) until nothing is, without waiting.
   void run_until_idle();
 
+  Instant now() const { return clock_.now(); }
+  /// Steps that took longer than 50 ms since the start.
+  std::uint64_t slow_steps() const { return slow_steps_; }
+
  private:
   struct Watch {
     const char* name;
     std::function<void(std::uint32_t)> callback;
-    std::uint64_t generation;
+    std::uint32_t generation;  // tells a reused descriptor number apart
   };
   struct Timer {
     Instant due;
@@ -71,8 +80,10 @@ class Loop {
 
   bool turn(int timeout_ms);
   int wait_ms() const;
+  void dispatch(std::uint64_t token, std::uint32_t events);
+  bool run_posts();
   bool run_timers();
-  void step(const char* name, const Callback& callback);
+  void timed(const char* name, const Callback& callback);
 
   const Clock& clock_;
   UniqueFd epoll_;
@@ -82,7 +93,8 @@ class Loop {
   ThreadQueue<Post> posts_;
   Callback after_turn_;
   TimerId next_timer_ = 1;
-  std::uint64_t generation_ = 0;
+  std::uint32_t generation_ = 0;
+  std::uint64_t slow_steps_ = 0;
   bool stopping_ = false;
 };
 

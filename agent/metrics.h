@@ -62,6 +62,10 @@ class Metrics {
   };
 
   FamilyOfSeries& family(const std::string& name, Kind kind);
+  static std::string_view type_name(Kind kind);
+  static void print_histogram(const std::string& name,
+                              const FamilyOfSeries& found,
+                              const MetricLabels& labels, std::string& out);
 
   std::map<std::string, FamilyOfSeries> families_;
   std::vector<std::function<void()>> collectors_;

@@ -1,5 +1,8 @@
 // Worker: one thread for one slow party (the cloud, Kubernetes, BIRD). A job
 // is a value in, a value out; the result comes back to the loop as a closure.
+// One thread a party, so that a slow one delays nobody else; a job never sees
+// what the loop owns, so there is nothing to lock. The owner of what `done`
+// captures must outlive the loop's last turn.
 #pragma once
 
 #include <functional>
@@ -19,6 +22,8 @@ class Worker {
 
   Worker(Loop& loop, const char* name, Kind kind = Kind::kThread);
   ~Worker();  // finishes the running job, drops the waiting ones
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
 
   /// Runs `job()` on the worker's thread, then `done(result)` on the loop.
   /// `job` must not touch anything the loop owns. T may be Result<void>.
