@@ -112,7 +112,8 @@ void drain(UniqueFd& fd, std::string& sink) {
 void feed(UniqueFd& fd, std::string_view& rest) {
   const ssize_t n = write(fd.get(), rest.data(), rest.size());
   if (n > 0) rest.remove_prefix(static_cast<std::size_t>(n));
-  if ((n < 0 && errno != EINTR) || rest.empty()) fd.reset();
+  const bool again = n < 0 && (errno == EINTR || errno == EAGAIN);
+  if ((n < 0 && !again) || rest.empty()) fd.reset();
 }
 
 /// Moves data both ways until the child closed its output or time is up.
@@ -153,6 +154,10 @@ Result<Finished> run(const Command& command) {
   Pipe in = TRY(make_pipe());
   Pipe out = TRY(make_pipe());
   Pipe err = TRY(make_pipe());
+  // A child that writes before it has read everything must not block us.
+  if (fcntl(in.write.get(), F_SETFL, O_NONBLOCK) != 0) {
+    return errno_error(errno, "set pipe non-blocking");
+  }
   const pid_t pid =
       TRY(launch(command, {in.read.get(), out.write.get(), err.write.get()}));
   in.read.reset();
