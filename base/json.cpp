@@ -205,6 +205,7 @@ void ObjectReader::get_duration(std::string_view key,
 void ObjectReader::read_child(const Json& child, const std::string& pointer,
                               const std::function<void(ObjectReader&)>& read) {
   ObjectReader reader(&child, pointer, code_);
+  reader.strict_ = strict_;
   if (!reader.failed()) read(reader);
   const Result<void> done = reader.finish();
   if (!done && !error_) error_ = done.error();
@@ -247,7 +248,7 @@ void ObjectReader::each_member(
 
 Result<void> ObjectReader::finish() {
   if (error_) return *error_;
-  if (json_ == nullptr) return {};
+  if (json_ == nullptr || !strict_) return {};
   for (const auto& [name, value] : json_->items()) {
     const std::string& key = name;
     if (known_.contains(key)) continue;

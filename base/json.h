@@ -116,6 +116,9 @@ class ObjectReader {
   /// Records an error at `key` ("" = this object); the first one stands.
   void fail(std::string_view key, std::string_view what);
   bool failed() const { return error_.has_value(); }
+  /// Unknown keys are fine from here on, in child objects too: for documents
+  /// that a newer version may have written.
+  void ignore_unknown() { strict_ = false; }
   const std::string& pointer() const { return pointer_; }
 
   /// The first error, else an unknown key's, else success.
@@ -130,6 +133,7 @@ class ObjectReader {
   const Json* json_;
   std::string pointer_;
   Code code_;
+  bool strict_ = true;
   std::set<std::string, std::less<>> known_;
   std::optional<Error> error_;
 };

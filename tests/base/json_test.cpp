@@ -61,6 +61,19 @@ TEST(ObjectReader, KeepsDefaultsOfAbsentKeys) {
   EXPECT_EQ(r->wait, 250ms);
 }
 
+TEST(ObjectReader, IgnoresUnknownKeysWhenToldSoAlsoInChildren) {
+  const Json json = *parse_json(R"({"a": 1, "child": {"b": 2}})");
+  const auto ignore_child = [](ObjectReader&) {};
+  ObjectReader strict(&json, "");
+  ObjectReader tolerant(&json, "");
+  tolerant.ignore_unknown();
+  strict.object("child", ignore_child);
+  tolerant.object("child", ignore_child);
+
+  EXPECT_FALSE(strict.finish());
+  EXPECT_TRUE(tolerant.finish());
+}
+
 TEST(ObjectReader, ErrorsNamePointerFactAndRemedy) {
   EXPECT_EQ(refusal(R"({"text": 5})"), "/text: must be a string, is number");
   EXPECT_EQ(refusal(R"({"inner": {"number": 11}})"),
