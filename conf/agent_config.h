@@ -27,7 +27,9 @@ using Duration = std::chrono::nanoseconds;
 enum class Mode { kBgp, kEni };
 std::string_view name(Mode mode);  // "bgp", "eni"
 
-/// One rule of `modes`: nodes that `selector` matches are of this mode.
+/// One rule of `modes`: nodes that `selector` matches are of this mode. No two
+/// rules have the same selector; whether two select one node is known only
+/// with the node's labels (agent/node_kind).
 struct ModeRule {
   std::string name;
   Selector selector;
@@ -80,10 +82,10 @@ struct BgpPeer {
   Selector node_selector;
   IpAddr address;
   std::uint16_t port = 179;
-  std::uint32_t as_number = 0;  // 0: the node's own (iBGP)
-  std::string password_file;    // TCP-MD5; empty: none
-  Duration hold_time = 90s;
-  Duration keepalive_time = 30s;
+  std::uint32_t as_number = 0;    // 0: the node's own (iBGP)
+  std::string password_file;      // TCP-MD5; empty: none
+  Duration hold_time = 90s;       // 0s: sessions never time out
+  Duration keepalive_time = 30s;  // absent in the file: a third of hold_time
   std::optional<IpAddr> source_address;
   std::optional<unsigned> multihop;  // nullopt: directly connected
   bool graceful_restart = true;
@@ -177,5 +179,10 @@ struct AgentConfig {
 /// Reads and checks one document. Errors: kInvalidConfig, kPoolOverlap,
 /// kCidrOverlap, kDecode; each with pointer, fact and remedy.
 Result<AgentConfig> parse_agent_config(std::string_view text);
+
+/// The contradictions between parts that are sound each by itself; the second
+/// half of parse_agent_config, for a configuration built in memory. Errors:
+/// kInvalidConfig, kPoolOverlap, kCidrOverlap.
+Result<void> check_agent_config(const AgentConfig& config);
 
 }  // namespace linsey::conf

@@ -1,0 +1,259 @@
+#include "conf/agent_config.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/json.h"
+
+namespace linsey::conf {
+namespace {
+
+constexpr std::int64_t kUint32Max = 4294967295;
+constexpr std::int64_t kMtuMax = 65535;
+
+void get_choice(ObjectReader& reader, std::string_view key, std::string& target,
+                std::initializer_list<std::string_view> choices) {
+  reader.get(key, target);
+  if (reader.failed() || std::ranges::count(choices, target) > 0) return;
+  std::string list;
+  for (const std::string_view choice : choices) {
+    list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", choice);
+  }
+  reader.fail(key, fmt::format("\"{}\" is none of {}", target, list));
+}
+
+/// A string where "" stands for not set.
+void get_optional(ObjectReader& reader, std::string_view key,
+                  std::optional<IpAddr>& target) {
+  std::string text;
+  reader.get(key, text);
+  if (reader.failed() || text.empty()) return;
+  const Result<IpAddr> ip = IpAddr::parse(text);
+  if (!ip) return reader.fail(key, ip.error().msg);
+  target = *ip;
+}
+
+void get_path(ObjectReader& reader, std::string_view key, std::string& target,
+              bool may_be_empty = false) {
+  reader.get(key, target);
+  if (reader.failed() || target.starts_with('/')) return;
+  if (target.empty() && may_be_empty) return;
+  reader.fail(
+      key, fmt::format("\"{}\" is no absolute path; begin it with /", target));
+}
+
+void get_url(ObjectReader& reader, std::string_view key, std::string& target,
+             bool may_be_empty) {
+  reader.get(key, target);
+  if (reader.failed() || (target.empty() && may_be_empty)) return;
+  if (target.starts_with("http://") || target.starts_with("https://")) return;
+  reader.fail(key, fmt::format("\"{}\" is no URL; begin it with http:// or "
+                               "https://",
+                               target));
+}
+
+void get_name(ObjectReader& reader, std::string_view key, std::string& target) {
+  reader.require(key);
+  reader.get(key, target);
+  if (reader.failed()) return;
+  const Result<void> sound = check_label_value(target);
+  if (target.empty()) {
+    reader.fail(key, "is empty; give it a name");
+  } else if (!sound) {
+    reader.fail(key, sound.error().msg);
+  }
+}
+
+/// The cluster's name marks cloud resources, so it is kept to what tags take.
+void get_cluster(ObjectReader& reader, std::string& target) {
+  if (reader.has("cluster")) get_name(reader, "cluster", target);
+  (void)reader.raw("cluster");
+}
+
+Result<Mode> parse_mode(std::string_view text) {
+  if (text == "bgp") return Mode::kBgp;
+  if (text == "eni") return Mode::kEni;
+  return make_error(Code::kInvalidConfig, "\"{}\" is none of \"bgp\", \"eni\"",
+                    text);
+}
+
+void read_mode_rule(ObjectReader& reader, ModeRule& rule) {
+  get_name(reader, "name", rule.name);
+  reader.require("selector");
+  reader.get_parsed("selector", rule.selector, Selector::parse);
+  reader.require("mode");
+  reader.get_parsed("mode", rule.mode, parse_mode);
+}
+
+void read_cidrs(ObjectReader& reader, CidrPlan& cidrs) {
+  reader.get_parsed_list("services", cidrs.services, Cidr::parse_network);
+  reader.get_parsed_list("vpc", cidrs.vpc, Cidr::parse_network);
+  reader.get_parsed_list("dataCentre", cidrs.data_centre, Cidr::parse_network);
+  reader.get_parsed_list("nodes", cidrs.nodes, Cidr::parse_network);
+}
+
+void read_pool(ObjectReader& reader, Pool& pool) {
+  get_name(reader, "name", pool.name);
+  reader.require("cidr");
+  reader.get_parsed("cidr", pool.cidr, Cidr::parse_network);
+  reader.get_int("blockSize", pool.block_size, 0, 128);
+  if (pool.block_size == 0) {
+    pool.block_size = pool.cidr.family() == Family::kV4 ? 26 : 122;
+  }
+  reader.get_parsed("nodeSelector", pool.node_selector, Selector::parse);
+  reader.get("disabled", pool.disabled);
+}
+
+void read_blocks(ObjectReader& reader, Blocks& blocks) {
+  get_choice(reader, "source", blocks.source, {"file", "cluster"});
+  const Json* assignments = reader.raw("assignments");
+  reader.object("assignments", [&](ObjectReader& nodes) {
+    for (const auto& [node, ignored] : assignments->items()) {
+      nodes.get_parsed_list(node, blocks.assignments[node],
+                            Cidr::parse_network);
+    }
+  });
+}
+
+void read_peer(ObjectReader& reader, BgpPeer& peer) {
+  get_name(reader, "name", peer.name);
+  reader.get_parsed("nodeSelector", peer.node_selector, Selector::parse);
+  reader.require("address");
+  reader.get_parsed("address", peer.address, IpAddr::parse);
+  reader.get_int("port", peer.port, 1, 65535);
+  reader.get_int("asNumber", peer.as_number, 0, kUint32Max);
+  get_path(reader, "passwordFile", peer.password_file, true);
+  reader.get_duration("holdTime", peer.hold_time);
+  peer.keepalive_time =
+      std::chrono::floor<std::chrono::seconds>(peer.hold_time / 3);
+  reader.get_duration("keepaliveTime", peer.keepalive_time);
+  get_optional(reader, "sourceAddress", peer.source_address);
+  unsigned multihop = 0;
+  reader.get_int("multihop", multihop, 0, 255);
+  if (multihop != 0) peer.multihop = multihop;
+  reader.get("gracefulRestart", peer.graceful_restart);
+}
+
+void read_bgp(ObjectReader& reader, Bgp& bgp) {
+  reader.get_int("asNumber", bgp.as_number, 1, kUint32Max);
+  reader.each("asNumbers", [&](ObjectReader& item) {
+    AsRule& rule = bgp.as_numbers.emplace_back();
+    item.require("nodeSelector");
+    item.get_parsed("nodeSelector", rule.node_selector, Selector::parse);
+    item.require("asNumber");
+    item.get_int("asNumber", rule.as_number, 1, kUint32Max);
+  });
+  get_optional(reader, "routerId", bgp.router_id);
+  reader.get_int("listenPort", bgp.listen_port, 1, 65535);
+  reader.each("peers", [&](ObjectReader& item) {
+    read_peer(item, bgp.peers.emplace_back());
+  });
+  reader.get_parsed_list("import", bgp.import, Cidr::parse_network);
+  reader.object("bird", [&](ObjectReader& bird) {
+    get_path(bird, "controlSocket", bgp.bird.control_socket);
+    get_path(bird, "configFile", bgp.bird.config_file);
+    bird.get("binary", bgp.bird.binary);
+  });
+}
+
+void read_eni_parts(ObjectReader& reader, Eni& eni) {
+  reader.object("pool", [&](ObjectReader& pool) {
+    pool.get_int("minIdle", eni.pool.min_idle, 0, 1000);
+    pool.get_int("maxIdle", eni.pool.max_idle, 0, 1000);
+    pool.get_duration("checkEvery", eni.pool.check_every);
+  });
+  reader.object("rules", [&](ObjectReader& rules) {
+    // 0 is the local table's rule, 32766 and 32767 are main and default.
+    rules.get_int("toPodPriority", eni.rules.to_pod_priority, 1, 32765);
+    rules.get_int("fromPodPriority", eni.rules.from_pod_priority, 1, 32765);
+    // 253 to 255 are the kernel's; above it leave room for link indexes.
+    rules.get_int("tableBase", eni.rules.table_base, 256, 2147483647);
+  });
+  reader.object("credentials", [&](ObjectReader& credentials) {
+    credentials.get("ramRole", eni.credentials.ram_role);
+    get_path(credentials, "keyFile", eni.credentials.key_file, true);
+  });
+}
+
+void read_eni(ObjectReader& reader, Eni& eni) {
+  reader.get("region", eni.region);
+  get_url(reader, "ecsEndpoint", eni.ecs_endpoint, true);
+  get_url(reader, "vpcEndpoint", eni.vpc_endpoint, true);
+  reader.each_member("zones", [&](const std::string& zone, ObjectReader& item) {
+    item.require("vSwitches");
+    item.get("vSwitches", eni.zones[zone].v_switches);
+  });
+  get_choice(reader, "selection", eni.selection,
+             {"ordered", "most-free", "random"});
+  reader.get("securityGroups", eni.security_groups);
+  reader.get("allowHostVSwitch", eni.allow_host_v_switch);
+  reader.get("tags", eni.tags);
+  read_eni_parts(reader, eni);
+  reader.get_duration("callTimeout", eni.call_timeout);
+}
+
+void read_places(ObjectReader& reader, AgentConfig& config) {
+  reader.object("node", [&](ObjectReader& node) {
+    node.get("name", config.node.name);
+    get_path(node, "file", config.node.file);
+  });
+  get_path(reader, "socket", config.socket);
+  get_path(reader, "runDir", config.run_dir);
+  get_path(reader, "stateDir", config.state_dir);
+  reader.get("metricsListen", config.metrics_listen);
+  reader.object("evidence", [&](ObjectReader& evidence) {
+    get_url(evidence, "metadataUrl", config.evidence.metadata_url, false);
+    get_path(evidence, "dmiPath", config.evidence.dmi_path);
+    evidence.get_duration("timeout", config.evidence.timeout);
+  });
+  reader.object("log", [&](ObjectReader& log) {
+    get_choice(log, "level", config.log.level,
+               {"debug", "info", "warn", "error", "off"});
+    get_choice(log, "format", config.log.format, {"text", "json"});
+  });
+}
+
+void read_config(ObjectReader& reader, AgentConfig& config) {
+  reader.get_int("version", config.version, 1, 1);
+  get_cluster(reader, config.cluster);
+  read_places(reader, config);
+  reader.get_int("mtu", config.mtu, 0, kMtuMax);
+  reader.get_int("mtuHeadroom", config.mtu_headroom, 0, 1000);
+  reader.each("modes", [&](ObjectReader& item) {
+    read_mode_rule(item, config.modes.emplace_back());
+  });
+  reader.object("cidrs",
+                [&](ObjectReader& cidrs) { read_cidrs(cidrs, config.cidrs); });
+  reader.each("pools", [&](ObjectReader& item) {
+    read_pool(item, config.pools.emplace_back());
+  });
+  reader.object("blocks", [&](ObjectReader& blocks) {
+    read_blocks(blocks, config.blocks);
+  });
+  reader.object("ipam", [&](ObjectReader& ipam) {
+    ipam.get_duration("coolDown", config.ipam.cool_down);
+    ipam.get_duration("coolDownMin", config.ipam.cool_down_min);
+  });
+  reader.object("bgp", [&](ObjectReader& bgp) { read_bgp(bgp, config.bgp); });
+  reader.object("eni", [&](ObjectReader& eni) { read_eni(eni, config.eni); });
+}
+
+}  // namespace
+
+std::string_view name(Mode mode) {
+  return mode == Mode::kBgp ? "bgp" : "eni";
+}
+
+Result<AgentConfig> parse_agent_config(std::string_view text) {
+  const Json json = TRY(context(parse_json(text), "agent configuration"));
+  AgentConfig config;
+  ObjectReader reader(&json, "");
+  if (!reader.failed()) read_config(reader, config);
+  TRY(reader.finish());
+  TRY(check_agent_config(config));
+  return config;
+}
+
+}  // namespace linsey::conf
