@@ -75,6 +75,7 @@ struct Blocks {
 struct Ipam {
   Duration cool_down = 30s;
   Duration cool_down_min = 5s;  // how far exhaustion may shrink it
+  Duration wait = 25s;  // how long an ADD waits for an address; below 60s
 };
 
 struct BgpPeer {
@@ -150,6 +151,15 @@ struct Eni {
   Duration call_timeout = 20s;
 };
 
+/// `cni`: what the agent publishes for the container runtime.
+struct Cni {
+  std::string conf_dir;  // "/etc/cni/net.d"; empty: no conflist is published
+  std::string conflist = "10-linsey.conflist";  // its name there
+  /// The list to publish; empty: the one that is built in.
+  std::string conflist_source;
+  std::string bin_dir = "/opt/cni/bin";  // plugins that the list names
+};
+
 struct Log {
   std::string level = "info";
   std::string format = "text";  // text | json
@@ -173,6 +183,7 @@ struct AgentConfig {
   Ipam ipam;
   Bgp bgp;
   Eni eni;
+  Cni cni;
   Log log;
 };
 
