@@ -26,12 +26,18 @@ inline constexpr std::string_view kAliasPrefix = "linsey:";
 inline constexpr std::uint32_t kMinMtu = 68;
 inline constexpr std::uint32_t kMinMtuV6 = 1280;
 inline constexpr std::uint32_t kMaxMtu = 65535;
+/// In a pod, tables of interfaces other than eth0 start here, and so that each
+/// answers through itself a rule of this priority leads to its table.
+inline constexpr std::uint32_t kPodTableBase = 10000;
+inline constexpr std::uint32_t kPodRulePriority = 2048;
+/// Metric of their routes in the pod's main table: behind eth0's.
+inline constexpr std::uint32_t kPodMetricBase = 1024;
 
 /// Token buckets of the `bandwidth` capability, both made on the host.
 struct Shaping {
-  std::optional<netlink::Tbf> to_pod;    // root of the host link
-  std::optional<netlink::Tbf> from_pod;  // root of an ifb fed by the host link
-  std::string ifb_name;                  // of from_pod
+  std::optional<netlink::Tbf> to_pod = {};    // root of the host link
+  std::optional<netlink::Tbf> from_pod = {};  // root of an ifb fed by the host link
+  std::string ifb_name = {};                  // of from_pod
 
   bool operator==(const Shaping&) const = default;
 };
@@ -67,12 +73,14 @@ std::string ifb_name(const ipam::AttachmentKey& key);
 std::string alias_of(const ipam::AttachmentKey& key);
 std::uint32_t birth_group(const ipam::AttachmentKey& key);
 
-/// The bucket for a rate and burst in bits. A burst of 0 becomes 20 ms of the
-/// rate, at least 16 KiB; it is capped at 32 MiB, so that the runtimes' default
-/// of 2^32-1 bits leaves no transfer unshaped that matters. Rate 0: nullopt.
-/// Errors: kInvalidNetworkConfig for a burst without a rate, a rate below
-/// 1 byte/s or a burst above 2^35 bits.
+/// The bucket for a rate and burst in bits; rate 0: nullopt. The burst is at
+/// most one second of the rate (the runtimes' default of 2^32-1 bits would let
+/// minutes of traffic pass unshaped) and 256 MiB, at least one packet of `mtu`
+/// bytes; a burst of 0 becomes 20 ms of the rate, at least 16 KiB. Nothing
+/// wraps. Errors: kInvalidNetworkConfig for a burst without a rate, a rate
+/// below 1 byte/s, a burst of 2^32-1 bytes or more.
 Result<std::optional<netlink::Tbf>> make_tbf(std::uint64_t rate_bits,
-                                             std::uint64_t burst_bits);
+                                             std::uint64_t burst_bits,
+                                             std::uint32_t mtu);
 
 }  // namespace linsey::datapath

@@ -23,7 +23,7 @@ struct Wired {
   int host_index = 0;
   int pod_index = 0;
   /// Alias of another sandbox's link of the same pod that had to go first.
-  std::optional<std::string> taken_over;
+  std::optional<std::string> taken_over = {};
 };
 
 /// Makes the plan true; `undo` gets the steps that unmake it. Errors:
@@ -60,7 +60,7 @@ Result<TakenDown> unwire(const ipam::AttachmentKey& key, const ipam::Pod& pod);
 /// A link with our mark.
 struct OurLink {
   int index = 0;
-  std::string name;
+  std::string name = {};
   std::string container_id;
   std::string ifname;
   bool dying = false;             // in kDyingGroup

@@ -24,7 +24,7 @@ struct AttachmentKey {
 /// Who it is for; from CNI_ARGS K8S_POD_*. Empty outside Kubernetes.
 struct Pod {
   std::string name_space;
-  std::string name;
+  std::string name = {};
   std::string uid;
 
   bool operator==(const Pod&) const = default;
@@ -45,7 +45,7 @@ struct PortMapping {
   std::uint16_t host_port = 0;
   std::uint16_t container_port = 0;
   std::string protocol = "tcp";   // tcp, udp, sctp
-  std::optional<IpAddr> host_ip;  // nullopt: every address of the host
+  std::optional<IpAddr> host_ip = {};  // nullopt: every address of the host
 
   bool operator==(const PortMapping&) const = default;
 };
@@ -56,8 +56,8 @@ struct Attachment {
   Pod pod;
   std::string netns;               // CNI_NETNS as given
   std::vector<IpAddr> wanted_ips;  // at most one for each family
-  std::optional<Mac> wanted_mac;
-  std::optional<std::uint32_t> wanted_mtu;
+  std::optional<Mac> wanted_mac = {};
+  std::optional<std::uint32_t> wanted_mtu = {};
   Bandwidth bandwidth;
   std::vector<PortMapping> port_mappings;
 
@@ -79,7 +79,7 @@ struct Allocation {
   std::vector<IpAddr> addresses;       // one for each family, IPv4 first
   std::vector<IpAddr> node_addresses;  // `src` of the host routes, by family
   std::uint32_t mtu = 1500;
-  std::optional<EniPath> eni;  // set in eni mode only
+  std::optional<EniPath> eni = {};  // set in eni mode only
   std::string source;          // block CIDR, or "vsw-…/eni-…"
 
   bool operator==(const Allocation&) const = default;

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,48 +38,49 @@ struct LinkRef {
   // NOLINTNEXTLINE(google-explicit-constructor): either is a reference.
   LinkRef(const char* link_name) : name(link_name) {}
   int index = 0;
-  std::string name;
+  std::string name = {};
 };
 
 /// The other end of a veth pair.
 struct PeerSpec {
-  std::string name;
-  std::optional<Mac> mac;
+  std::string name = {};
+  std::optional<Mac> mac = {};
   int netns_fd = -1;  // -1: same namespace
 };
 
 /// A link to be made. MACs are set in the request itself: udev gives new links
 /// another one otherwise. veth ends get one queue a direction each.
 struct LinkSpec {
-  std::string name;
-  std::string kind;  // veth, ifb, bridge, macvlan, ...
-  std::optional<Mac> mac;
+  std::string name = {};
+  std::string kind = {};  // veth, ifb, bridge, macvlan, ...
+  std::optional<Mac> mac = {};
   std::uint32_t mtu = 0;  // 0: the kernel's
   std::uint32_t group = 0;
   bool up = false;
   int lower_index = 0;  // macvlan: the link below
   int netns_fd = -1;    // where it is to appear; -1: the socket's namespace
-  std::optional<PeerSpec> peer;  // veth only; has the same MTU
+  std::optional<PeerSpec> peer = {};  // veth only; has the same MTU
 };
 
 /// What to change; what is not set stays.
 struct LinkChange {
-  std::optional<bool> up;
-  std::optional<std::uint32_t> mtu;
-  std::optional<Mac> mac;
-  std::optional<std::string> name;
-  std::optional<std::string> alias;
-  std::optional<std::uint32_t> group;
-  std::optional<std::uint32_t> tx_queue_length;
-  std::optional<int> master_index;  // 0: none
-  std::optional<int> netns_fd;
-  std::optional<bool> rp_filter_strict;  // true 1, false 2 (loose)
-  std::optional<bool> ipv4_forwarding;   // of this link alone
-  bool no_auto_link_local = false;       // IPv6 addr_gen_mode none
+  std::optional<bool> up = {};
+  std::optional<std::uint32_t> mtu = {};
+  std::optional<Mac> mac = {};
+  std::optional<std::string> name = {};
+  std::optional<std::string> alias = {};
+  std::optional<std::uint32_t> group = {};
+  std::optional<int> master_index = {};  // 0: none
+  std::optional<int> netns_fd = {};
+  std::optional<bool> rp_filter_strict = {};  // true 1, false 2 (loose)
+  std::optional<bool> ipv4_forwarding = {};   // of this link alone
+  bool no_auto_link_local = false;            // IPv6 addr_gen_mode none
 };
 
 /// What a missing object means to a delete.
 enum class Missing : std::uint8_t { kError, kFine };
+/// What an object that is there already means to an add.
+enum class Existing : std::uint8_t { kError, kFine };
 
 class Batch {
  public:
@@ -99,12 +101,13 @@ class Batch {
 
   /// IPv6 addresses are added without duplicate detection (never tentative).
   Batch& add_address(const Address& address);
+  Batch& replace_address(const Address& address);
   Batch& delete_address(const Address& address,
                         Missing missing = Missing::kError);
   Batch& add_route(const Route& route);
   Batch& replace_route(const Route& route);
   Batch& delete_route(const Route& route, Missing missing = Missing::kError);
-  Batch& add_rule(const Rule& rule);
+  Batch& add_rule(const Rule& rule, Existing existing = Existing::kError);
   /// Priority 0, table 0 and protocol 0 match every rule.
   Batch& delete_rule(const Rule& rule, Missing missing = Missing::kError);
   Batch& replace_neighbor(const Neighbor& neighbor);
@@ -130,12 +133,13 @@ class Batch {
   struct Step {
     std::unique_ptr<nl_msg, Free> message;
     std::function<std::string()> what;
-    int tolerated[3] = {0, 0, 0};  // errno values that mean "was missing"
+    std::vector<int> tolerated;  // errno values that count as success
     std::optional<Link>* link_out = nullptr;
   };
   nl_msg* start(int type, int flags, std::function<std::string()> what);
-  void tolerate(Missing missing);
-  void put_route(int type, int flags, const Route& route);
+  void tolerate(std::initializer_list<int> errnos);
+  void put_new_address(int flags, const Address& address);
+  void put_new_route(int flags, const Route& route);
 
   std::vector<Step> steps_;
 };

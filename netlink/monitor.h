@@ -17,13 +17,8 @@
 
 namespace linsey::netlink {
 
-/// What may be listened to; values are bits.
-enum class Topic : std::uint8_t {
-  kLinks = 1,
-  kAddresses = 2,
-  kRoutes = 4,
-  kRules = 8,
-};
+/// What may be listened to.
+enum class Topic : std::uint8_t { kLinks, kAddresses, kRoutes, kRules };
 
 /// Events were lost.
 struct Resync {};
@@ -38,7 +33,8 @@ class Monitor {
   using Callback = std::function<void(const Event&)>;
 
   /// Listens in the namespace of the calling thread. Errors: kKernel.
-  static Result<Monitor> open(std::vector<Topic> topics, Callback callback);
+  static Result<Monitor> open(const std::vector<Topic>& topics,
+                              Callback callback);
 
   int fd() const { return fd_.get(); }
   /// Hands over all that has arrived; never waits. Errors: kKernel.

@@ -33,8 +33,8 @@ class LinkReaper {
 
   /// Deletes one link; one that is missing is success. Never waits.
   void reap(int link_index, Done done = {});
-  /// Deletes all links of a group, such as kDyingGroup. Calls that meet a
-  /// group delete which has not begun are merged into it. Never waits.
+  /// Deletes all links of a group, such as kDyingGroup, with one wait of the
+  /// kernel for them together; an empty group is success. Never waits.
   void reap_group(std::uint32_t group, Done done = {});
 
  private:

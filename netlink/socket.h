@@ -28,11 +28,11 @@ namespace linsey::netlink {
 /// Which routes; 0 and nullopt mean any. Routes that the kernel made for
 /// itself (table local, cloned ones) are never listed.
 struct RouteFilter {
-  std::optional<Family> family;
+  std::optional<Family> family = {};
   std::uint32_t table = 0;
   int link_index = 0;
   std::uint8_t protocol = 0;
-  std::optional<Cidr> dst;
+  std::optional<Cidr> dst = {};
 };
 
 class Socket {
@@ -65,15 +65,19 @@ class Socket {
   int fd() const { return fd_.get(); }
 
  private:
-  explicit Socket(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit Socket(UniqueFd fd);
   using OnMessage = std::function<void(const nlmsghdr*)>;
-  Result<void> send_all(Batch& batch);
-  Result<void> collect(Batch& batch, std::uint32_t first_seq);
+  struct Collected;
+  Result<void> send(Batch& batch);
+  Result<void> collect(Batch& batch, Collected& collected);
+  Result<std::size_t> receive(const std::string& what);
+  /// Runs a dump to its end; `on_start` is called before each try.
   Result<void> dump(nl_msg* request, const std::string& what,
+                    const std::function<void()>& on_start,
                     const OnMessage& on_message);
-  Result<bool> dump_once(nl_msg* request, const std::string& what,
-                         const OnMessage& on_message);
-  Result<std::size_t> receive();
+  template <typename T, typename Parse>
+  Result<std::vector<T>> list(nl_msg* request, const std::string& what,
+                              Parse parse);
 
   UniqueFd fd_;
   std::uint32_t sequence_ = 1;

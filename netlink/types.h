@@ -20,9 +20,9 @@ inline constexpr std::uint32_t kMainTable = 254;
 
 struct Link {
   int index = 0;
-  std::string name;
-  std::string kind;   // "veth", "ifb", …; empty for hardware
-  std::string alias;  // IFLA_IFALIAS
+  std::string name = {};
+  std::string kind = {};   // "veth", "ifb", …; empty for hardware
+  std::string alias = {};  // IFLA_IFALIAS
   Mac mac;
   std::uint32_t mtu = 0;
   bool up = false;       // IFF_UP
@@ -50,9 +50,9 @@ struct Route {
   Cidr dst;  // 0.0.0.0/0 or ::/0 for a default route
   RouteType type = RouteType::kUnicast;
   int link_index = 0;  // 0 for blackhole
-  std::optional<IpAddr> gateway;
+  std::optional<IpAddr> gateway = {};
   bool onlink = false;
-  std::optional<IpAddr> src;
+  std::optional<IpAddr> src = {};
   Scope scope = Scope::kGlobal;
   std::uint32_t table = kMainTable;
   std::uint8_t protocol = kProtocol;
@@ -65,9 +65,9 @@ struct Route {
 struct Rule {
   Family family = Family::kV4;
   std::uint32_t priority = 0;
-  std::optional<Cidr> from;
-  std::optional<Cidr> to;
-  std::string iif;
+  std::optional<Cidr> from = {};
+  std::optional<Cidr> to = {};
+  std::string iif = {};
   std::uint32_t table = kMainTable;
   std::uint8_t protocol = kProtocol;
 
@@ -85,10 +85,10 @@ struct Tbf {
 
 struct Qdisc {
   int link_index = 0;
-  std::string kind;  // "tbf", "ingress", "noqueue", …
+  std::string kind = {};  // "tbf", "ingress", "noqueue", …
   std::uint32_t handle = 0;
   std::uint32_t parent = 0;
-  std::optional<Tbf> tbf;
+  std::optional<Tbf> tbf = {};
 
   bool operator==(const Qdisc&) const = default;
 };

@@ -1,0 +1,211 @@
+#include "netlink/desired.h"
+
+#include <algorithm>
+
+namespace linsey::netlink {
+namespace {
+
+// What the kernel makes of metric 0 for IPv6.
+constexpr std::uint32_t kDefaultPriorityV6 = 1024;
+
+template <typename T>
+T on_link(T item, int index) {
+  if (item.link_index == 0) item.link_index = index;
+  return item;
+}
+
+Route on_link(Route route, int index) {
+  if (route.link_index == 0 && route.type == RouteType::kUnicast) {
+    route.link_index = index;
+  }
+  return route;
+}
+
+void add_link(Batch& batch, const Desired& desired, int index) {
+  LinkChange change;
+  change.mac = desired.mac;
+  change.group = 0;
+  if (!desired.alias.empty()) change.alias = desired.alias;
+  if (desired.strict_reverse_path) change.rp_filter_strict = true;
+  if (desired.ipv4_forwarding) change.ipv4_forwarding = true;
+  change.no_auto_link_local = desired.manual_link_local;
+  batch.set_link(index, change);
+  // On its own: the kernel handles flags before the families.
+  batch.set_link(index, {.up = true});
+}
+
+/// A route as it reads back from the kernel.
+Route as_read(Route route) {
+  if (route.dst.family() == Family::kV6) {
+    route.scope = Scope::kGlobal;
+    if (route.priority == 0) route.priority = kDefaultPriorityV6;
+  }
+  route.onlink = false;
+  route.protocol = 0;
+  route.mtu = 0;
+  return route;
+}
+
+std::string to_text(const Route& route) {
+  std::string text = route.dst.to_string();
+  if (route.gateway) text += " via " + route.gateway->to_string();
+  if (route.src) text += " src " + route.src->to_string();
+  return text + fmt::format(" table {}", route.table);
+}
+
+std::string to_text(const Rule& rule) {
+  std::string text = fmt::format("{}:", rule.priority);
+  if (rule.from) text += " from " + rule.from->to_string();
+  if (rule.to) text += " to " + rule.to->to_string();
+  return text + fmt::format(" lookup {}", rule.table);
+}
+
+/// Collects the differences of one link.
+class Differences {
+ public:
+  explicit Differences(const Desired& desired) : desired_(desired) {}
+
+  template <typename... Args>
+  void add(fmt::format_string<Args...> format, Args&&... args) {
+    found_.push_back(desired_.name + ": " +
+                     fmt::format(format, std::forward<Args>(args)...));
+  }
+  std::vector<std::string> take() { return std::move(found_); }
+
+ private:
+  const Desired& desired_;
+  std::vector<std::string> found_;
+};
+
+void compare_link(Differences& out, const Desired& desired, const Link& link) {
+  if (!link.up) out.add("link is down");
+  if (link.mac != desired.mac) {
+    out.add("MAC is {}, not {}", link.mac.to_string(), desired.mac.to_string());
+  }
+  if (!desired.alias.empty() && link.alias != desired.alias) {
+    out.add("alias is \"{}\", not \"{}\"", link.alias, desired.alias);
+  }
+}
+
+Result<void> compare_addresses(Differences& out, Socket& socket,
+                               const Desired& desired, int index) {
+  const auto have = TRY(socket.addresses(index));
+  for (const Address& want : desired.addresses) {
+    const auto it = std::ranges::find(have, want.cidr, &Address::cidr);
+    if (it == have.end()) {
+      out.add("address {} is missing", want.cidr.to_string());
+    } else if (it->tentative) {
+      out.add("address {} is tentative", want.cidr.to_string());
+    }
+  }
+  return {};
+}
+
+Result<void> compare_routes(Differences& out, Socket& socket,
+                            const Desired& desired, int index) {
+  const auto have = TRY(socket.routes({.link_index = index}));
+  for (const Route& want : desired.routes) {
+    const Route wanted = as_read(on_link(want, index));
+    const bool there = std::ranges::any_of(
+        have, [&](const Route& route) { return as_read(route) == wanted; });
+    if (!there) out.add("route {} is missing", to_text(want));
+  }
+  return {};
+}
+
+Result<void> compare_neighbors(Differences& out, Socket& socket,
+                               const Desired& desired, int index) {
+  const auto have = TRY(socket.neighbors(index));
+  for (const Neighbor& want : desired.neighbors) {
+    if (std::ranges::count(have, on_link(want, index)) == 0) {
+      out.add("neighbour {} {} is missing", want.addr.to_string(),
+              want.mac.to_string());
+    }
+  }
+  return {};
+}
+
+Result<void> compare_rules(Differences& out, Socket& socket,
+                           const Desired& desired) {
+  for (const Family family : kFamilies) {
+    const bool any =
+        std::ranges::count(desired.rules, family, &Rule::family) > 0;
+    if (!any) continue;
+    const auto have = TRY(socket.rules(family));
+    for (const Rule& want : desired.rules) {
+      if (want.family == family && std::ranges::count(have, want) == 0) {
+        out.add("rule {} is missing", to_text(want));
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_to(Batch& batch, const Desired& desired, int index, Apply how) {
+  const bool exact = how == Apply::kExact;
+  add_link(batch, desired, index);
+  for (const Address& address : desired.addresses) {
+    const Address item = on_link(address, index);
+    exact ? batch.add_address(item) : batch.replace_address(item);
+  }
+  for (const Neighbor& neighbor : desired.neighbors) {
+    batch.replace_neighbor(on_link(neighbor, index));
+  }
+  for (const Route& route : desired.routes) {
+    const Route item = on_link(route, index);
+    exact ? batch.add_route(item) : batch.replace_route(item);
+  }
+  for (const Rule& rule : desired.rules) {
+    batch.add_rule(rule, exact ? Existing::kError : Existing::kFine);
+  }
+}
+
+Result<void> apply(Socket& socket, const Desired& desired, Apply how) {
+  const auto link = TRY(socket.find_link(desired.name));
+  if (!link) {
+    return make_error(Code::kStateMismatch, "link {} is missing", desired.name);
+  }
+  Batch batch;
+  add_to(batch, desired, link->index, how);
+  return socket.run(batch);
+}
+
+Result<std::vector<std::string>> verify(Socket& socket,
+                                        const Desired& desired) {
+  Differences out(desired);
+  const auto link = TRY(socket.find_link(desired.name));
+  if (!link) {
+    out.add("link is missing");
+  } else {
+    compare_link(out, desired, *link);
+    TRY(compare_addresses(out, socket, desired, link->index));
+    TRY(compare_routes(out, socket, desired, link->index));
+    TRY(compare_neighbors(out, socket, desired, link->index));
+  }
+  TRY(compare_rules(out, socket, desired));
+  return out.take();
+}
+
+Result<void> remove(Socket& socket, const Desired& desired) {
+  Batch batch;
+  for (const Rule& rule : desired.rules) {
+    batch.delete_rule(rule, Missing::kFine);
+  }
+  const auto link = TRY(socket.find_link(desired.name));
+  if (link) {
+    for (const Route& route : desired.routes) {
+      batch.delete_route(on_link(route, link->index), Missing::kFine);
+    }
+    for (const Neighbor& neighbor : desired.neighbors) {
+      batch.delete_neighbor(on_link(neighbor, link->index), Missing::kFine);
+    }
+    for (const Address& address : desired.addresses) {
+      batch.delete_address(on_link(address, link->index), Missing::kFine);
+    }
+  }
+  return socket.run(batch);
+}
+
+}  // namespace linsey::netlink
