@@ -51,7 +51,8 @@ class Store {
 
   /// Opens or creates the database and loads it. Damage and a disk that cannot
   /// be written are warnings, not errors: the agent must still serve DEL.
-  /// Errors: kTryAgainLater when another process has it open for writing.
+  /// Errors: kTryAgainLater when another process has it open for writing,
+  /// kPermission when it may not be read.
   static Result<Opened> open(const StoreOptions& options, Instant now);
   /// Reads without locking anybody out. Errors: kIo, kStateCorrupt.
   static Result<Snapshot> read(const std::string& path);
