@@ -20,21 +20,21 @@ inline constexpr std::size_t kMaxHead = std::size_t{8} << 10;
 inline constexpr std::size_t kMaxBody = std::size_t{4} << 20;
 
 struct Request {
-  std::string method;  // "GET", "POST"
-  std::string path;    // "/v1/allocate", without the query
-  std::string query;   // after "?", undecoded
-  std::string body;
+  std::string method = {};  // "GET", "POST"
+  std::string path = {};    // "/v1/allocate", without the query
+  std::string query = {};   // after "?", undecoded
+  std::string body = {};
   /// Header Linsey-Protocol; nullopt when absent (curl).
-  std::optional<int> protocol;
+  std::optional<int> protocol = {};
   /// Header Linsey-Timeout-Ms: how long the client will wait for the answer.
-  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::chrono::milliseconds> timeout = {};
   /// It came over TCP (metrics), from nobody known: answer only what is public.
   bool from_tcp = false;
 };
 
 struct Response {
   int status = 200;
-  std::string body;
+  std::string body = {};
   std::string content_type = "application/json";
 };
 

@@ -3,10 +3,10 @@
 //
 // A request gets an id. The handler answers it at once or later, from the same
 // thread, by answer(id, …): requests that wait for an address, for a group
-// commit or for a link to die hold nothing but that id. When the client of an
-// unanswered request goes away, `hung_up` tells; and answer() returns false
-// when it notices itself. Either way what was done for that client can be
-// undone. After `hung_up` the id is dead and answering it does nothing.
+// commit or for a link to die hold nothing but that id. A client that goes away
+// unanswered is told once: by `hung_up`, or by answer() returning false when
+// that notices first, so that what was done for it can be undone. A peer that
+// shuts down its sending side counts as gone.
 //
 // Safety: the socket's directory is made 0700 and the socket 0600; a stale
 // socket is replaced, one that somebody listens on is refused. Peers must be
@@ -91,10 +91,12 @@ class Server {
   void open_connection(UniqueFd fd, bool tcp);
   void ready(RequestId id, std::uint32_t events);
   void receive(Connection& connection);
-  void dispatch(Connection& connection, Request request);
-  void send(Connection& connection);
+  void dispatch(Connection& connection, Result<Request> request);
+  bool send(Connection& connection, std::string bytes);
+  bool send_more(Connection& connection);
   void drop(RequestId id);
-  void pause_accepting(bool pause);
+  void pause_accepting();
+  void resume_accepting();
 
   IoHooks io_;
   ServerHooks hooks_;
@@ -102,7 +104,7 @@ class Server {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::map<RequestId, std::unique_ptr<Connection>> connections_;
   RequestId next_id_ = 1;
-  bool paused_ = false;
+  std::uint64_t pause_timer_ = 0;
   std::string path_;
   std::uint64_t socket_inode_ = 0;
 };
