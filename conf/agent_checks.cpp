@@ -301,8 +301,13 @@ Result<void> check_times(const AgentConfig& config) {
                format_duration(config.ipam.cool_down_min),
                format_duration(config.ipam.cool_down));
   }
+  if (config.ipam.wait >= std::chrono::seconds(60)) {
+    return bad("/ipam/wait: {} is too long for a runtime; stay below 60s",
+               format_duration(config.ipam.wait));
+  }
   for (const auto& [where, value] :
-       {std::pair("/evidence/timeout", config.evidence.timeout),
+       {std::pair("/ipam/wait", config.ipam.wait),
+        std::pair("/evidence/timeout", config.evidence.timeout),
         std::pair("/eni/callTimeout", config.eni.call_timeout),
         std::pair("/eni/pool/checkEvery", config.eni.pool.check_every)}) {
     if (value < std::chrono::milliseconds(1)) {

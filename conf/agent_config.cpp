@@ -215,6 +215,16 @@ void read_places(ObjectReader& reader, AgentConfig& config) {
   });
 }
 
+void read_cni(ObjectReader& reader, Cni& cni) {
+  get_path(reader, "confDir", cni.conf_dir, true);
+  reader.get("conflist", cni.conflist);
+  if (cni.conflist.empty() || cni.conflist.find('/') != std::string::npos) {
+    reader.fail("conflist", "must be the name of a file, without a directory");
+  }
+  get_path(reader, "conflistSource", cni.conflist_source, true);
+  get_path(reader, "binDir", cni.bin_dir);
+}
+
 void read_config(ObjectReader& reader, AgentConfig& config) {
   reader.get_int("version", config.version, 1, 1);
   get_cluster(reader, config.cluster);
@@ -235,9 +245,11 @@ void read_config(ObjectReader& reader, AgentConfig& config) {
   reader.object("ipam", [&](ObjectReader& ipam) {
     ipam.get_duration("coolDown", config.ipam.cool_down);
     ipam.get_duration("coolDownMin", config.ipam.cool_down_min);
+    ipam.get_duration("wait", config.ipam.wait);
   });
   reader.object("bgp", [&](ObjectReader& bgp) { read_bgp(bgp, config.bgp); });
   reader.object("eni", [&](ObjectReader& eni) { read_eni(eni, config.eni); });
+  reader.object("cni", [&](ObjectReader& cni) { read_cni(cni, config.cni); });
 }
 
 }  // namespace
