@@ -1,0 +1,192 @@
+// The giving half of Service: release, check, gc, and the status line.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "agent/service.h"
+#include "base/crash_point.h"
+#include "base/log.h"
+
+namespace linsey::agent {
+namespace {
+
+using ipam::AttachmentKey;
+
+std::string text(const AttachmentKey& key) {
+  return fmt::format("{}/{}/{}", key.network, key.container_id, key.ifname);
+}
+
+}  // namespace
+
+/// One GC under way: it answers when the last of its attachments is done.
+struct Service::Gc {
+  rpc::GcReply reply;
+  ErrorList errors;
+  std::size_t left = 0;
+  Instant began{};
+  std::function<void(const Result<rpc::GcReply>&)> answer;
+};
+
+Teardown Service::teardown_of(const AttachmentKey& key) const {
+  Teardown teardown{.key = key, .pod = {}, .link_index = 0, .addresses = {}};
+  if (const ipam::Held* held = deps_.ledger.find(key)) {
+    teardown.pod = held->attachment.pod;
+    teardown.addresses = held->allocation.addresses;
+  }
+  return teardown;
+}
+
+void Service::take_down(const Teardown& teardown, TeardownDone done) {
+  const AttachmentKey key = teardown.key;
+  dying_.insert(key);
+  deps_.take_down(teardown, [this, key, done = std::move(done)](
+                                const Result<std::vector<IpAddr>>& seen) {
+    dying_.erase(dying_.find(key));
+    done(seen);
+  });
+}
+
+void Service::give_back(const AttachmentKey& key,
+                        const std::vector<IpAddr>& seen) {
+  const Instant now = deps_.clock.now();
+  const ipam::Released released = deps_.ledger.release(key, now);
+  // Held without a key since the ledger was lost: the path is gone now.
+  for (const IpAddr& address : seen) {
+    deps_.ledger.release_reserved(address, now);
+  }
+  CRASH_POINT("release.freed");
+  if (supplier_ != nullptr) {
+    for (const IpAddr& address : released.addresses) {
+      supplier_->on_released(address);
+    }
+  }
+  if (!waiters_.empty()) watch_cool_down();
+}
+
+void Service::release(const rpc::ReleaseRequest& request,
+                      std::function<void(const Result<void>&)> reply) {
+  const Instant began = deps_.clock.now();
+  const auto overtaken =
+      std::ranges::find(waiters_, request.key,
+                        [](const Waiter& w) { return w.call.attachment.key; });
+  if (overtaken != waiters_.end()) {
+    const Waiter waiter = std::move(*overtaken);
+    waiters_.erase(overtaken);
+    deps_.loop.cancel(waiter.deadline);
+    answer(waiter.call,
+           make_error(Code::kOvertaken, "attachment {} was deleted meanwhile",
+                      text(request.key)),
+           waiter.began);
+  }
+  CRASH_POINT("release.begun");
+  Teardown teardown = teardown_of(request.key);
+  if (teardown.pod.name.empty()) teardown.pod = request.pod;
+  teardown.link_index = request.link_index;
+  take_down(teardown,
+            [this, key = request.key, began, reply = std::move(reply)](
+                const Result<std::vector<IpAddr>>& seen) {
+              if (!seen) {
+                const Result<void> failed = seen.error();
+                log::warn("DEL {}: {}", text(key), to_string(seen.error()));
+                record("del", failed, began);
+                reply(failed);
+                return;
+              }
+              CRASH_POINT("release.gone");
+              give_back(key, *seen);
+              pending_.push_back({[this, began, reply](const Result<void>&) {
+                // A release stands also when it could not be saved: the path is
+                // gone, and the rows stay dirty until a save goes through.
+                CRASH_POINT("release.saved");
+                record("del", {}, began);
+                reply({});
+              }});
+            });
+}
+
+Result<ipam::Held> Service::check(const AttachmentKey& key) const {
+  if (const ipam::Held* held = deps_.ledger.find(key)) return *held;
+  return make_error(Code::kUnknownAttachment, "linseyd holds no address for {}",
+                    text(key));
+}
+
+void Service::gc(const rpc::GcRequest& request,
+                 std::function<void(const Result<rpc::GcReply>&)> reply) {
+  std::set<AttachmentKey> keep;
+  for (const rpc::KeepAttachment& kept : request.keep) {
+    keep.insert({request.network, kept.container_id, kept.ifname});
+  }
+  // shared_ptr: each of the teardowns under way holds it, the last one ends it.
+  const auto gc = std::make_shared<Gc>();
+  gc->began = deps_.clock.now();
+  gc->answer = std::move(reply);
+  const auto finish_one = [this, gc] {
+    if (--gc->left > 0) return;
+    pending_.push_back({[this, gc](const Result<void>&) {
+      const Result<void> outcome = gc->errors.result();
+      record("gc", outcome, gc->began);
+      if (outcome) {
+        gc->answer(gc->reply);
+      } else {
+        gc->answer(outcome.error());
+      }
+    }});
+  };
+  const std::vector<AttachmentKey> stale =
+      deps_.ledger.keys_not_in(request.network, keep);
+  gc->left = stale.size() + 1;
+  for (const AttachmentKey& key : stale) {
+    take_down(teardown_of(key), [this, gc, key, finish_one](
+                                    const Result<std::vector<IpAddr>>& seen) {
+      if (seen) {
+        give_back(key, *seen);
+        gc->reply.released.push_back(key);
+      } else {
+        gc->errors.add(context(seen, "collect {}", text(key)));
+      }
+      finish_one();
+    });
+  }
+  finish_one();
+}
+
+void Service::free_now(const AttachmentKey& key) {
+  take_down(teardown_of(key),
+            [this, key](const Result<std::vector<IpAddr>>& seen) {
+              if (seen) {
+                give_back(key, *seen);
+              } else {
+                log::warn("free {}: {}", text(key), to_string(seen.error()));
+              }
+            });
+}
+
+rpc::Status Service::status() const {
+  rpc::Status status;
+  status.mode = standing_.mode;
+  status.mode_why = standing_.why;
+  const ipam::Counts counts = deps_.ledger.counts(deps_.clock.now());
+  status.free = counts.free;
+  status.held = counts.held;
+  status.cooling = counts.cooling;
+  if (supplier_ != nullptr) {
+    const Health health = supplier_->health();
+    status.ready = health.ready;
+    status.why = health.why;
+    status.zone = health.zone;
+  } else {
+    status.why = make_error(Code::kAgentStarting,
+                            "linseyd does not know its addresses yet");
+  }
+  if (save_error_) {
+    status.ready = false;
+    status.why = *save_error_;
+  }
+  if (const std::optional<Error> why = refusal()) {
+    status.ready = false;
+    status.why = *why;
+  }
+  return status;
+}
+
+}  // namespace linsey::agent
