@@ -6,10 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "base/sha1.h"
 
 namespace linsey::rpc {
 namespace {
 
+constexpr int kNoteVersion = 1;
 constexpr std::int64_t kMaxU32 = std::numeric_limits<std::uint32_t>::max();
 constexpr std::int64_t kMaxI64 = std::numeric_limits<std::int64_t>::max();
 
@@ -176,6 +178,16 @@ void read(ObjectReader& r, ReleaseRequest& request) {
   r.get("pathDown", request.path_down);
 }
 
+void read(ObjectReader& r, ReleaseNote& note) {
+  int version = 0;
+  r.require("version");
+  r.get_int("version", version, kNoteVersion, kNoteVersion);
+  r.require("key");
+  r.object("key", [&](ObjectReader& o) { read(o, note.key); });
+  r.object("pod", [&](ObjectReader& o) { read(o, note.pod); });
+  r.get("bootID", note.boot_id);
+}
+
 void read(ObjectReader& r, GcRequest& request) {
   r.require("network");
   r.require("keep");  // an absent list must never read as "keep nothing"
@@ -268,6 +280,18 @@ std::string to_json(const ReleaseRequest& request) {
                     {"pathDown", request.path_down}});
 }
 
+std::string to_json(const ReleaseNote& note) {
+  return dump_json({{"version", kNoteVersion},
+                    {"key", json_of(note.key)},
+                    {"pod", json_of(note.pod)},
+                    {"bootID", note.boot_id}});
+}
+
+std::string note_name(const ipam::AttachmentKey& key) {
+  return sha1_hex(key.network + "/" + key.container_id + "/" + key.ifname) +
+         ".note";
+}
+
 std::string to_json(const GcRequest& request) {
   Json keep = Json::array();
   for (const KeepAttachment& one : request.keep) {
@@ -326,6 +350,10 @@ Result<Lease> parse_lease(std::string_view text) {
 
 Result<ReleaseRequest> parse_release(std::string_view text) {
   return parse_as<ReleaseRequest>(text);
+}
+
+Result<ReleaseNote> parse_note(std::string_view text) {
+  return parse_as<ReleaseNote>(text);
 }
 
 Result<GcRequest> parse_gc_request(std::string_view text) {

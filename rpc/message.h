@@ -51,6 +51,18 @@ struct ReleaseRequest {
   bool operator==(const ReleaseRequest&) const = default;
 };
 
+/// A DEL that met no agent, as a file in the notes directory: the plugin has
+/// removed the link, the agent gives the address back when it finds the note
+/// and then deletes the file. A note of an earlier boot says nothing that
+/// the reboot did not.
+struct ReleaseNote {
+  ipam::AttachmentKey key;
+  ipam::Pod pod;
+  std::string boot_id;
+
+  bool operator==(const ReleaseNote&) const = default;
+};
+
 struct KeepAttachment {
   std::string container_id;
   std::string ifname;
@@ -88,10 +100,15 @@ std::string to_json(const ipam::Attachment& attachment);
 std::string to_json(const ipam::Held& held);
 std::string to_json(const Lease& lease);
 std::string to_json(const ReleaseRequest& request);
+std::string to_json(const ReleaseNote& note);
 std::string to_json(const GcRequest& request);
 std::string to_json(const GcReply& reply);
 std::string to_json(const Status& status);
 std::string to_json(const Error& error);
+
+/// The file name of a key's note, "SHA1.note": one for each key, so that a
+/// repeated DEL overwrites its own. Files of other names are not notes.
+std::string note_name(const ipam::AttachmentKey& key);
 
 /// Errors of all: kDecode with a JSON pointer. Unknown keys are ignored, so
 /// that a newer peer can add some.
@@ -100,6 +117,7 @@ Result<ipam::Attachment> parse_attachment(std::string_view text);
 Result<ipam::Held> parse_held(std::string_view text);
 Result<Lease> parse_lease(std::string_view text);
 Result<ReleaseRequest> parse_release(std::string_view text);
+Result<ReleaseNote> parse_note(std::string_view text);
 Result<GcRequest> parse_gc_request(std::string_view text);
 Result<GcReply> parse_gc_reply(std::string_view text);
 Result<Status> parse_status(std::string_view text);

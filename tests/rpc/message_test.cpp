@@ -59,6 +59,18 @@ TEST(Message, ReleaseKeepsEveryField) {
   EXPECT_EQ(*parse_release(json), request);
 }
 
+TEST(Message, NoteKeepsEveryFieldAndHasItsOwnName) {
+  const ReleaseNote note{
+      {"net1", "c1", "eth0"}, {"shop", "web-0", "8d"}, "0f2c-boot"};
+  const std::string json = to_json(note);
+
+  expect_golden("release-note.json", readable(json));
+  EXPECT_EQ(*parse_note(json), note);
+  EXPECT_EQ(note_name(note.key).size(), 45U);
+  EXPECT_NE(note_name(note.key), note_name({"net1", "c1", "eth1"}));
+  EXPECT_FALSE(parse_note(R"({"version": 2})"));
+}
+
 TEST(Message, GcKeepsEveryField) {
   const GcRequest request{"net1", {{"c1", "eth0"}, {"c2", "eth0"}}};
   const GcReply reply{{{"net1", "c3", "eth0"}}};
