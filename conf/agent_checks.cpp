@@ -1,6 +1,7 @@
 // What one key alone cannot tell: contradictions between the parts of a sound
 // document. Each check walks one part and returns at its first finding.
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <set>
 #include <utility>
@@ -302,8 +303,10 @@ Result<void> check_times(const AgentConfig& config) {
                format_duration(config.ipam.cool_down));
   }
   if (config.ipam.wait >= std::chrono::seconds(60)) {
-    return bad("/ipam/wait: {} is too long for a runtime; stay below 60s",
-               format_duration(config.ipam.wait));
+    return bad(
+        "/ipam/wait: must be less than 60s, is {}; the runtime gives a "
+        "sandbox up before the agent would answer",
+        format_duration(config.ipam.wait));
   }
   for (const auto& [where, value] :
        {std::pair("/ipam/wait", config.ipam.wait),
@@ -315,6 +318,50 @@ Result<void> check_times(const AgentConfig& config) {
     }
   }
   return {};
+}
+
+/// "127.0.0.1:9479" or "[::1]:9479": addresses only, since a name would have
+/// to be looked up before the node's network works.
+bool is_endpoint(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const Result<IpAddr> address = IpAddr::parse(host);
+  if (!address || bracketed == address->is_v4()) return false;
+  const std::string_view port = text.substr(colon + 1);
+  unsigned number = 0;
+  const auto [end, error] =
+      std::from_chars(port.data(), port.data() + port.size(), number);
+  return error == std::errc() && end == port.data() + port.size() &&
+         number >= 1 && number <= 65535;
+}
+
+Result<void> check_places(const AgentConfig& config) {
+  if (!config.metrics_listen.empty() && !is_endpoint(config.metrics_listen)) {
+    return bad(
+        "/metricsListen: \"{}\" is no ADDRESS:PORT; write for example "
+        "127.0.0.1:9479 or [::1]:9479",
+        config.metrics_listen);
+  }
+  if (config.bgp.bird.binary.empty()) {
+    return bad("/bgp/bird/binary: is empty; write \"bird\" or a path");
+  }
+  return {};
+}
+
+/// Runtimes take every .conflist and .conf of the directory, by name.
+Result<void> check_cni(const AgentConfig& config) {
+  const std::string& file = config.cni.conflist;
+  if (file.ends_with(".conflist") && file.find('/') == std::string::npos &&
+      !file.starts_with('.')) {
+    return {};
+  }
+  return bad(
+      "/cni/conflist: \"{}\" is no file name that runtimes take; write "
+      "a name that ends in .conflist",
+      file);
 }
 
 /// IPv6 needs 1280 and pods may get it at any time, so smaller is refused.
@@ -330,6 +377,7 @@ Result<void> check_mtu(const AgentConfig& config) {
 }  // namespace
 
 Result<void> check_agent_config(const AgentConfig& config) {
+  TRY(check_places(config));
   TRY(check_modes(config));
   TRY(check_pools(config));
   TRY(check_networks(config));
@@ -337,6 +385,7 @@ Result<void> check_agent_config(const AgentConfig& config) {
   TRY(check_bgp(config));
   TRY(check_eni(config));
   TRY(check_times(config));
+  TRY(check_cni(config));
   return check_mtu(config);
 }
 

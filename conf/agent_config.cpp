@@ -218,9 +218,6 @@ void read_places(ObjectReader& reader, AgentConfig& config) {
 void read_cni(ObjectReader& reader, Cni& cni) {
   get_path(reader, "confDir", cni.conf_dir, true);
   reader.get("conflist", cni.conflist);
-  if (cni.conflist.empty() || cni.conflist.find('/') != std::string::npos) {
-    reader.fail("conflist", "must be the name of a file, without a directory");
-  }
   get_path(reader, "conflistSource", cni.conflist_source, true);
   get_path(reader, "binDir", cni.bin_dir);
 }
