@@ -73,6 +73,8 @@ constexpr auto kMeanings = std::to_array<Meaning>({
     {"MissingSecurityToken", Code::kCloudCredentials},
     {"Forbidden.AccessKeyDisabled", Code::kCloudCredentials},
 
+    {"Forbidden.VpcNotFound", Code::kCloudBadRequest},
+    {"Forbidden.RegionId", Code::kCloudBadRequest},
     {"Throttling.DeepPageSkip", Code::kCloudBadRequest},
 });
 

@@ -152,9 +152,10 @@ class Ecs {
   virtual Result<void> unassign(const std::string& eni_id,
                                 const std::vector<IpAddr>& addresses) = 0;
 
-  /// All vSwitches of a VPC, or the given ones among them.
+  /// The given ones, of any zone and VPC; those that do not exist are missing
+  /// from the answer.
   virtual Result<std::vector<VSwitch>> describe_v_switches(
-      const std::string& vpc, const std::vector<std::string>& ids) = 0;
+      const std::vector<std::string>& ids) = 0;
 
   /// Errors: kCloudGone for a type that does not exist.
   virtual Result<InstanceType> describe_instance_type(
