@@ -35,9 +35,10 @@ inline constexpr std::uint32_t kPodMetricBase = 1024;
 
 /// Token buckets of the `bandwidth` capability, both made on the host.
 struct Shaping {
-  std::optional<netlink::Tbf> to_pod = {};    // root of the host link
-  std::optional<netlink::Tbf> from_pod = {};  // root of an ifb fed by the host link
-  std::string ifb_name = {};                  // of from_pod
+  std::optional<netlink::Tbf> to_pod = {};  // root of the host link
+  std::optional<netlink::Tbf> from_pod =
+      {};                     // root of an ifb fed by the host link
+  std::string ifb_name = {};  // of from_pod
 
   bool operator==(const Shaping&) const = default;
 };

@@ -63,7 +63,8 @@ struct OurLink {
   std::string name = {};
   std::string container_id;
   std::string ifname;
-  bool dying = false;             // in kDyingGroup
+  bool dying = false;      // in kDyingGroup
+  bool half_made = false;  // its maker did not come to the alias; no owner
   std::vector<IpAddr> addresses;  // with a route of ours to it
 
   bool operator==(const OurLink&) const = default;

@@ -121,7 +121,8 @@ Batch& Batch::add_link(const LinkSpec& spec) {
   return *this;
 }
 
-Batch& Batch::set_link(const LinkRef& link, const LinkChange& change) {
+Batch& Batch::set_link(const LinkRef& link, const LinkChange& change,
+                       Missing missing) {
   nl_msg* message = start(RTM_SETLINK, 0, [link] {
     return fmt::format("change link {}", to_string(link));
   });
@@ -141,6 +142,7 @@ Batch& Batch::set_link(const LinkRef& link, const LinkChange& change) {
   if (change.master_index) put(message, IFLA_MASTER, *change.master_index);
   if (change.netns_fd) put(message, IFLA_NET_NS_FD, *change.netns_fd);
   put_families(message, change);
+  if (missing == Missing::kFine) tolerate({ENODEV});
   return *this;
 }
 

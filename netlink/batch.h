@@ -91,7 +91,8 @@ class Batch {
 
   /// EEXIST becomes kInterfaceExists.
   Batch& add_link(const LinkSpec& spec);
-  Batch& set_link(const LinkRef& link, const LinkChange& change);
+  Batch& set_link(const LinkRef& link, const LinkChange& change,
+                  Missing missing = Missing::kError);
   Batch& delete_link(const LinkRef& link, Missing missing = Missing::kError);
   /// Deletes all links of a device group with one wait of the kernel.
   Batch& delete_group(std::uint32_t group);

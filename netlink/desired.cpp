@@ -21,9 +21,10 @@ Route on_link(Route route, int index) {
   return route;
 }
 
-void add_link(Batch& batch, const Desired& desired, int index) {
+void add_link(Batch& batch, const Desired& desired, int index, Apply how) {
   LinkChange change;
-  change.mac = desired.mac;
+  // Setting it flushes the permanent neighbours, also when it is the same.
+  if (how == Apply::kRepair) change.mac = desired.mac;
   change.group = 0;
   if (!desired.alias.empty()) change.alias = desired.alias;
   if (desired.strict_reverse_path) change.rp_filter_strict = true;
@@ -145,7 +146,7 @@ Result<void> compare_rules(Differences& out, Socket& socket,
 
 void add_to(Batch& batch, const Desired& desired, int index, Apply how) {
   const bool exact = how == Apply::kExact;
-  add_link(batch, desired, index);
+  add_link(batch, desired, index, how);
   for (const Address& address : desired.addresses) {
     const Address item = on_link(address, index);
     exact ? batch.add_address(item) : batch.replace_address(item);

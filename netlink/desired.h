@@ -33,8 +33,9 @@ struct Desired {
 };
 
 /// Puts all that `desired` asks of the existing link `index` into `batch`:
-/// attributes, up, addresses, neighbours, routes, rules. kExact refuses what
-/// is there already, kRepair replaces it.
+/// attributes, up, addresses, neighbours, routes, rules. kExact is for a link
+/// just made with its MAC and MTU and refuses what is there already; kRepair
+/// replaces it and sets the MAC again.
 enum class Apply : std::uint8_t { kExact, kRepair };
 void add_to(Batch& batch, const Desired& desired, int index,
             Apply how = Apply::kExact);

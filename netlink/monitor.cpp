@@ -73,6 +73,12 @@ Result<Monitor> Monitor::open(const std::vector<Topic>& topics,
   // Refused without CAP_NET_ADMIN; the default size serves then.
   (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer,
                      sizeof kReceiveBuffer);
+  // Unbound, it has port 0, which is the kernel's own, and hears nothing.
+  sockaddr_nl any{};
+  any.nl_family = AF_NETLINK;
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) {
+    return errno_error(errno, "bind a netlink socket", Code::kKernel);
+  }
   for (const Topic topic : topics) {
     for (const int group : groups_of(topic)) {
       if (::setsockopt(fd.get(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
