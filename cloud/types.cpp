@@ -1,4 +1,4 @@
-#include "cloud/ecs.h"
+#include "cloud/types.h"
 
 #include <algorithm>
 #include <array>
