@@ -88,6 +88,18 @@ enum class Code : std::uint16_t {
   kCloudStatePending = 219,
   kCloudGone = 220,
 
+  // The API server.
+  kApiUnavailable = 225,
+  kApiConflict = 226,
+  kApiExists = 227,
+  kApiNotFound = 228,
+  kApiForbidden = 229,
+  kApiUnauthorized = 230,
+  kApiThrottled = 231,
+  kApiExpired = 232,
+  kApiInvalid = 233,
+  kApiBadReply = 234,
+
   // The chain.
   kChainWithoutStatus = 240,
   kChainPluginMissing = 241,
