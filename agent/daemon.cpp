@@ -1,0 +1,199 @@
+#include "agent/daemon.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "agent/views.h"
+#include "base/log.h"
+
+namespace linsey::agent {
+namespace {
+
+ipam::LedgerOptions ledger_options(const conf::AgentConfig& config) {
+  ipam::LedgerOptions options;
+  options.cool_down = config.ipam.cool_down;
+  options.cool_down_min = config.ipam.cool_down_min;
+  return options;
+}
+
+sigset_t ending_signals() {
+  sigset_t set;
+  (void)sigemptyset(&set);
+  (void)sigaddset(&set, SIGTERM);
+  (void)sigaddset(&set, SIGINT);
+  return set;
+}
+
+Result<void> configure_log(const conf::Log& log) {
+  const log::Level level = TRY(log::parse_level(log.level));
+  return log::configure(
+      {.level = level,
+       .format = log.format == "json" ? log::Format::kJson : log::Format::kText,
+       .file = {}});
+}
+
+}  // namespace
+
+Daemon::Daemon(std::unique_ptr<Documents> documents)
+    : documents_(std::move(documents)) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::open(const std::string& config_file,
+                                             SupplierFactory factory) {
+  // Blocked before any thread starts, so that only the loop hears them.
+  const sigset_t ending = ending_signals();
+  (void)pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+  (void)signal(SIGPIPE, SIG_IGN);
+
+  std::unique_ptr<Documents> documents = TRY(Documents::open(config_file));
+  TRY(configure_log(documents->config().log));
+  if (documents->config_refused()) {
+    log::error("refused, the last valid one is in force: {}",
+               to_string(*documents->config_refused()));
+  }
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(documents)));
+  TRY(daemon->open_state());
+  daemon->links_ = TRY(HostLinks::start(daemon->loop_));
+  daemon->wire(factory);
+  return daemon;
+}
+
+Result<void> Daemon::open_state() {
+  const conf::AgentConfig& config = documents_->config();
+  TRY(make_directories(config.state_dir, 0700));
+  lock_ = TRY(context(FileLock::acquire(config.state_dir + "/agent.lock"),
+                      "is another linseyd running? lock {}", config.state_dir));
+  ipam::Store::Opened opened =
+      TRY(ipam::Store::open({.path = config.state_dir + "/ledger.db",
+                             .boot_id = TRY(boot_id()),
+                             .ledger = ledger_options(config)},
+                            clock_.now()));
+  for (const Error& warning : opened.loaded.warnings) {
+    log::error("ledger: {}", to_string(warning));
+  }
+  store_ = std::move(opened.store);
+  ledger_ = std::move(opened.loaded.ledger);
+  return {};
+}
+
+void Daemon::wire(const SupplierFactory& factory) {
+  service_ = std::make_unique<Service>(ServiceDeps{
+      .loop = loop_,
+      .clock = clock_,
+      .ledger = ledger_,
+      .metrics = metrics_,
+      .config = documents_->config(),
+      .save = [this] { return store_->save(ledger_, clock_.now()); },
+      .take_down =
+          [this](const Teardown& teardown, TeardownDone done) {
+            links_->take_down(teardown, std::move(done));
+          }});
+  placement_ = std::make_unique<Placement>(
+      PlacementDeps{.loop = loop_,
+                    .worker = node_worker_,
+                    .documents = *documents_,
+                    .ledger = ledger_,
+                    .service = *service_,
+                    .metrics = metrics_,
+                    .make_supplier = [this, factory](conf::Mode mode) {
+                      return factory(mode, {.loop = loop_,
+                                            .clock = clock_,
+                                            .ledger = ledger_,
+                                            .config = documents_->config(),
+                                            .node = documents_->node(),
+                                            .worker = supply_worker_,
+                                            .metrics = metrics_,
+                                            .hooks = service_->supply_hooks()});
+                    }});
+  api_ = std::make_unique<Api>(ApiDeps{
+      .loop = loop_,
+      .service = *service_,
+      .metrics = metrics_,
+      .node_name = documents_->node_name(),
+      .views = {{"/v1/node", [this] { return placement_->describe(); }},
+                {"/v1/ipam", [this] {
+                   Supplier* supplier = placement_->supplier();
+                   return ledger_json(
+                       ledger_, supplier == nullptr ? "" : supplier->describe(),
+                       clock_.now());
+                 }}}});
+  describe_ledger();
+  loop_.set_after_turn([this] { service_->commit(); });
+}
+
+void Daemon::describe_ledger() {
+  metrics_.describe_gauge("linsey_addresses",
+                          "Addresses of this node by family and state.");
+  metrics_.describe_gauge("linsey_attachments", "Attachments that hold some.");
+  metrics_.describe_gauge("linsey_slow_steps",
+                          "Steps of the loop over 50 ms since the start.");
+  metrics_.describe_gauge("linsey_shortened_cool_downs",
+                          "Addresses given before their whole cool-down.");
+  metrics_.on_collect([this] {
+    std::map<Family, ipam::Counts> by_family;
+    const Instant now = clock_.now();
+    for (const auto& [place, counts] : ledger_.counts_by_source(now)) {
+      ipam::Counts& sum = by_family[place.second];
+      sum.free += counts.free;
+      sum.held += counts.held;
+      sum.cooling += counts.cooling;
+      sum.reserved += counts.reserved;
+      sum.draining += counts.draining;
+    }
+    for (const auto& [family, counts] : by_family) {
+      const std::string word = family == Family::kV4 ? "v4" : "v6";
+      for (const auto& [state, count] :
+           {std::pair("free", counts.free), std::pair("held", counts.held),
+            std::pair("cooling", counts.cooling),
+            std::pair("reserved", counts.reserved),
+            std::pair("draining", counts.draining)}) {
+        metrics_.set("linsey_addresses", count,
+                     {{"family", word}, {"state", state}});
+      }
+    }
+    metrics_.set("linsey_attachments",
+                 static_cast<double>(ledger_.held().size()));
+    metrics_.set("linsey_slow_steps", static_cast<double>(loop_.slow_steps()));
+    metrics_.set("linsey_shortened_cool_downs",
+                 static_cast<double>(ledger_.shortened_cool_downs()));
+  });
+}
+
+Result<void> Daemon::watch_signals() {
+  const sigset_t ending = ending_signals();
+  signals_ = UniqueFd(signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) return errno_error(errno, "signalfd");
+  loop_.watch(signals_.get(), EPOLLIN, "signals",
+              [this](std::uint32_t) { shut_down(); });
+  return {};
+}
+
+Result<void> Daemon::run() {
+  const conf::AgentConfig& config = documents_->config();
+  TRY(watch_signals());
+  TRY(documents_->watch(loop_, [this] {
+    ledger_.set_options(ledger_options(documents_->config()));
+    placement_->documents_changed();
+  }));
+  TRY(make_directories(config.run_dir, 0700));
+  TRY(api_->listen(config.socket, config.metrics_listen));
+  log::info("linseyd serves node {} on {}", documents_->node_name(),
+            config.socket);
+  placement_->start();
+  loop_.run();
+  return {};
+}
+
+void Daemon::shut_down() {
+  log::info("linseyd ends; kernel and conflist stay as they are");
+  api_->stop_accepting();
+  placement_->stop();
+  service_->stop();
+  loop_.stop();
+}
+
+}  // namespace linsey::agent

@@ -1,0 +1,67 @@
+// Daemon: the parts of a running agent, owned in the order in which they may
+// use one another. main.cpp wires it; nothing else knows all of it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/api.h"
+#include "agent/documents.h"
+#include "agent/host_links.h"
+#include "agent/loop.h"
+#include "agent/metrics.h"
+#include "agent/placement.h"
+#include "agent/service.h"
+#include "agent/supplier.h"
+#include "agent/worker.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/result.h"
+#include "ipam/store.h"
+
+namespace linsey::agent {
+
+/// Makes the supplier of a mode. Called by Placement when it is decided.
+using SupplierFactory = std::function<Result<std::unique_ptr<Supplier>>(
+    conf::Mode, const SupplierDeps&)>;
+
+class Daemon {
+ public:
+  /// Everything up to the open ledger; nothing is served yet. Errors: those of
+  /// Documents::open, ipam::Store::open, HostLinks::start; kTryAgainLater when
+  /// another linseyd has the state directory.
+  static Result<std::unique_ptr<Daemon>> open(const std::string& config_file,
+                                              SupplierFactory factory);
+
+  /// Serves until a SIGTERM or SIGINT. Waiters are answered then, the ledger is
+  /// saved; kernel and conflist stay as they are. Errors: kIo, kPermission for
+  /// the socket.
+  Result<void> run();
+
+ private:
+  explicit Daemon(std::unique_ptr<Documents> documents);
+  Result<void> open_state();
+  Result<void> watch_signals();
+  void wire(const SupplierFactory& factory);
+  void describe_ledger();
+  void shut_down();
+
+  SteadyClock clock_;
+  Loop loop_{clock_};
+  std::unique_ptr<Documents> documents_;
+  std::optional<FileLock> lock_;
+  Metrics metrics_;
+  std::optional<ipam::Store> store_;
+  ipam::Ledger ledger_;
+  UniqueFd signals_;
+  Worker node_worker_{loop_, "node"};
+  Worker supply_worker_{loop_, "supply"};
+  std::unique_ptr<HostLinks> links_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<Placement> placement_;
+  std::unique_ptr<Api> api_;
+};
+
+}  // namespace linsey::agent

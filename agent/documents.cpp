@@ -1,0 +1,200 @@
+#include "agent/documents.h"
+
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <set>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+
+namespace linsey::agent {
+namespace {
+
+/// Several files may be swapped together: wait until they have settled.
+constexpr Duration kSettle = std::chrono::milliseconds(50);
+constexpr char kKeptConfig[] = "config.json";
+constexpr char kKeptNode[] = "node.json";
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string own_name(const conf::AgentConfig& config) {
+  if (!config.node.name.empty()) return config.node.name;
+  const char* named = std::getenv("LINSEY_NODE_NAME");
+  if (named != nullptr && *named != '\0') return named;
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) return "localhost";
+  return host.data();
+}
+
+/// The state directory that a refused document names, if that much of it can
+/// be read: the last valid configuration is kept there.
+std::string state_dir_of(const std::string& text) {
+  const Result<Json> json = parse_json(text);
+  const Json* named = json ? find_member(*json, "stateDir") : nullptr;
+  if (named != nullptr && named->is_string()) return named->get<std::string>();
+  return conf::AgentConfig{}.state_dir;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Documents>> Documents::open(
+    const std::string& config_file) {
+  std::unique_ptr<Documents> documents(new Documents(config_file));
+  TRY(documents->load_config());
+  documents->node_name_ = own_name(documents->config_);
+  documents->load_node();
+  return documents;
+}
+
+Documents::Documents(std::string config_file)
+    : config_file_(std::move(config_file)) {}
+
+Documents::~Documents() {
+  if (loop_ == nullptr) return;
+  loop_->cancel(settle_timer_);
+  loop_->unwatch(inotify_.get());
+}
+
+std::string Documents::kept(const char* name) const {
+  return config_.state_dir + "/" + name;
+}
+
+void Documents::keep(const char* name, const std::string& text) const {
+  const Result<void> written =
+      write_file_atomic(kept(name), text, {.mode = 0600, .sync = true});
+  if (!written) {
+    log::warn("keep the last valid {}: {}", name, to_string(written.error()));
+  }
+}
+
+Result<void> Documents::load_config() {
+  const Result<std::string> text = read_file(config_file_);
+  Result<conf::AgentConfig> parsed =
+      text ? conf::parse_agent_config(*text)
+           : Result<conf::AgentConfig>(text.error());
+  if (parsed) {
+    config_ = std::move(parsed).value();
+    config_refused_.reset();
+    if (config_text_ == *text) return {};
+    config_text_ = *text;
+    TRY(make_directories(config_.state_dir, 0700));
+    keep(kKeptConfig, config_text_);
+    return {};
+  }
+  const Error why =
+      context(std::move(parsed), "configuration {}", config_file_).error();
+  config_refused_ = why;
+  if (!config_text_.empty()) return {};  // the one in force stays
+  const std::string earlier =
+      state_dir_of(text.value_or(std::string())) + "/" + kKeptConfig;
+  const Result<std::string> kept_text = read_file(earlier);
+  if (!kept_text) return why;
+  Result<conf::AgentConfig> kept_config = conf::parse_agent_config(*kept_text);
+  if (!kept_config) return why;
+  config_ = std::move(kept_config).value();
+  config_text_ = *kept_text;
+  return {};
+}
+
+Result<conf::Node> Documents::parse_own_node(const std::string& text) const {
+  conf::Node node = TRY(conf::parse_node(text));
+  if (node.name != node_name_) {
+    return make_error(Code::kInvalidConfig,
+                      "/metadata/name: the object is of node {}, but this is "
+                      "node {}; set node.name or LINSEY_NODE_NAME",
+                      node.name, node_name_);
+  }
+  return node;
+}
+
+void Documents::load_node() {
+  const Result<std::string> text = read_file(config_.node.file);
+  Result<conf::Node> parsed =
+      text ? parse_own_node(*text) : Result<conf::Node>(text.error());
+  if (parsed) {
+    node_refused_.reset();
+    node_error_.reset();
+    if (node_ == *parsed) return;
+    node_ = std::move(parsed).value();
+    keep(kKeptNode, *text);
+    return;
+  }
+  node_refused_ =
+      context(std::move(parsed), "node object {}", config_.node.file).error();
+  if (!node_.name.empty()) return;  // the one in force stays
+  const Result<std::string> kept_text = read_file(kept(kKeptNode));
+  Result<conf::Node> kept_node = kept_text
+                                     ? parse_own_node(*kept_text)
+                                     : Result<conf::Node>(kept_text.error());
+  if (kept_node) {
+    node_ = std::move(kept_node).value();
+    node_error_.reset();
+    return;
+  }
+  node_error_ = make_error(Code::kNodeUnknown,
+                           "node {} is not known, and was never before: {}",
+                           node_name_, node_refused_->msg);
+}
+
+bool Documents::reload() {
+  const std::string config_before = config_text_;
+  const conf::Node node_before = node_;
+  const auto refused_before =
+      std::tuple(config_refused_, node_refused_, node_error_);
+  (void)load_config();  // cannot fail: there is one in force
+  load_node();
+  return config_before != config_text_ || node_before != node_ ||
+         refused_before !=
+             std::tuple(config_refused_, node_refused_, node_error_);
+}
+
+Result<void> Documents::watch(Loop& loop, std::function<void()> changed) {
+  inotify_ = UniqueFd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!inotify_) return errno_error(errno, "inotify");
+  for (const std::string& directory :
+       std::set{directory_of(config_file_), directory_of(config_.node.file)}) {
+    const int watched = inotify_add_watch(
+        inotify_.get(), directory.c_str(),
+        IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR);
+    if (watched < 0) {
+      // A directory that comes later is found by the caller's slow timer.
+      log::warn("{}", errno_error(errno, "watch " + directory).msg);
+    }
+  }
+  loop_ = &loop;
+  changed_ = std::move(changed);
+  loop.watch(inotify_.get(), EPOLLIN, "documents",
+             [this](std::uint32_t) { on_inotify(); });
+  return {};
+}
+
+void Documents::on_inotify() {
+  alignas(inotify_event) std::array<char, 4096> events{};
+  while (::read(inotify_.get(), events.data(), events.size()) > 0) {
+  }
+  loop_->cancel(settle_timer_);
+  settle_timer_ = loop_->after(kSettle, "reload documents", [this] {
+    if (!reload()) return;
+    for (const auto& refused : {config_refused_, node_refused_}) {
+      if (!refused) continue;
+      log::error("refused, the last valid one stays in force: {}",
+                 to_string(*refused));
+    }
+    changed_();
+  });
+}
+
+}  // namespace linsey::agent
