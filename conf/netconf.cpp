@@ -94,6 +94,16 @@ Result<void> read_own_keys(const LenientObject& root, NetConf& conf) {
   return {};
 }
 
+/// Where the agent and the notes are, as far as it can be read.
+void read_places(const LenientObject& root, NetConf& conf) {
+  for (const auto& [key, target] :
+       {std::pair("agentSocket", &conf.agent_socket),
+        std::pair("notesDir", &conf.notes_dir)}) {
+    std::string path;
+    if (root.text(key, path) && path.starts_with('/')) *target = path;
+  }
+}
+
 Result<void> check_rate(const LenientObject& object, std::string_view way,
                         std::uint64_t rate, std::uint64_t burst) {
   if ((rate == 0) != (burst == 0)) {
@@ -249,7 +259,7 @@ Result<void> read_valid_attachments(const LenientObject& root, NetConf& conf) {
 
 }  // namespace
 
-Result<NetConf> parse_netconf(std::string_view text) {
+Result<NetConf> parse_netconf(std::string_view text, Wishes wishes) {
   const Json json =
       TRY(context(parse_json(text), "network configuration on stdin"));
   if (!json.is_null() && !json.is_object()) {
@@ -265,8 +275,12 @@ Result<NetConf> parse_netconf(std::string_view text) {
   TRY(root.text("name", conf.name));
   TRY(root.text("type", conf.type));
   TRY(check_name(conf.name));
-  TRY(read_own_keys(root, conf));
-  TRY(read_wishes(root, conf));
+  if (wishes == Wishes::kRead) {
+    TRY(read_own_keys(root, conf));
+    TRY(read_wishes(root, conf));
+  } else {
+    read_places(root, conf);
+  }
   TRY(read_valid_attachments(root, conf));
   if (const Json* previous = root.raw("prevResult")) {
     conf.prev_result = std::make_shared<const Json>(*previous);

@@ -53,8 +53,14 @@ struct NetConf {
   std::shared_ptr<const nlohmann::json> prev_result;
 };
 
+/// kIgnore: for the verbs that only take away. What the operator or the runtime
+/// wishes for an interface is not read, wrong values of our own keys leave the
+/// default: a DEL must work with whatever the configuration has become.
+enum class Wishes : std::uint8_t { kRead, kIgnore };
+
 /// Errors: kDecode for what cannot be decoded, kInvalidNetworkConfig for a
 /// missing or bad name and values out of range.
-Result<NetConf> parse_netconf(std::string_view text);
+Result<NetConf> parse_netconf(std::string_view text,
+                              Wishes wishes = Wishes::kRead);
 
 }  // namespace linsey::conf

@@ -287,6 +287,19 @@ INSTANTIATE_TEST_SUITE_P(
         NetConfErrorCase{with(R"(, "cni.dev/attachments": [5])"), kDecode,
                          "attachments/0"}));
 
+TEST(NetConf, VerbsThatTakeAwayReadOnWhateverTheWishesBecame) {
+  const Result<NetConf> conf =
+      parse_netconf(with(R"(, "mtu": "1400", "agentSocket": "/s", "notesDir": 5,
+               "runtimeConfig": {"ips": 7})"),
+                    Wishes::kIgnore);
+
+  ASSERT_TRUE(conf.has_value()) << conf.error().msg;
+  EXPECT_EQ(conf->agent_socket, "/s");
+  EXPECT_EQ(conf->notes_dir, NetConf().notes_dir);
+  EXPECT_FALSE(parse_netconf(R"({"cniVersion": "1.0.0"})", Wishes::kIgnore))
+      << "a name is always needed";
+}
+
 TEST(NetConf, TakesTheLargestBurstTheKernelCanCount) {
   EXPECT_TRUE(parse_netconf(runtime(
       R"("bandwidth": {"ingressRate": 8, "ingressBurst": 34359738359})")));

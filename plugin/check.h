@@ -1,0 +1,19 @@
+// CHECK: does what the runtime was told still hold?
+#pragma once
+
+#include "base/result.h"
+#include "datapath/plan.h"
+#include "netlink/netns.h"
+#include "plugin/call.h"
+#include "plugin/result.h"
+
+namespace linsey::plugin {
+
+/// Compares prevResult with the pod's namespace and with the plan: our
+/// interface with its sandbox and MAC, every address on it, every route listed.
+/// More in the kernel than was listed is fine, since plugins after us may have
+/// added it. Errors: kStateMismatch naming all that differs; kKernel.
+Result<void> compare(const CniResult& previous, const Call& call,
+                     const netlink::NetNs& pod, const datapath::Plan& plan);
+
+}  // namespace linsey::plugin
