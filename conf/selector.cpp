@@ -140,8 +140,10 @@ class SelectorParser {
       if (token_.kind == Kind::kEnd) return unexpected("a label key or \"!\"");
     }
     std::ranges::sort(selector.terms_);
-    const auto rest = std::ranges::unique(selector.terms_);
-    selector.terms_.erase(rest.begin(), rest.end());
+    // clang 14 cannot compile the subrange that ranges::unique returns.
+    selector.terms_.erase(
+        std::unique(selector.terms_.begin(), selector.terms_.end()),
+        selector.terms_.end());
     return selector;
   }
 
