@@ -46,7 +46,7 @@ std::uint32_t birth_group(const ipam::AttachmentKey& key) {
   std::uint32_t number = 0;
   (void)std::from_chars(digits.data(), digits.data() + digits.size(), number,
                         16);
-  return number | 0x80000000U;
+  return kBirthGroups | (number & (kBirthGroups - 1));
 }
 
 }  // namespace linsey::datapath

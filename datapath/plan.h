@@ -32,6 +32,9 @@ inline constexpr std::uint32_t kPodTableBase = 10000;
 inline constexpr std::uint32_t kPodRulePriority = 2048;
 /// Metric of their routes in the pod's main table: behind eth0's.
 inline constexpr std::uint32_t kPodMetricBase = 1024;
+/// Groups of links that are being made: a bit that no tool takes for a sign,
+/// and 30 bits of the owner's key.
+inline constexpr std::uint32_t kBirthGroups = 0x40000000;
 
 /// Token buckets of the `bandwidth` capability, both made on the host.
 struct Shaping {

@@ -15,11 +15,9 @@ using netlink::Route;
 using netlink::Rule;
 using netlink::Socket;
 
-constexpr std::uint32_t kBirthGroups = 0x80000000U;
-
 bool half_made(const Link& link) {
   return link.kind == "veth" && link.alias.empty() &&
-         link.group >= kBirthGroups &&
+         (link.group & ~(kBirthGroups - 1)) == kBirthGroups &&
          (link.name.starts_with("cali") || link.name.starts_with("lin"));
 }
 

@@ -5,6 +5,7 @@
 #include "base/crash_point.h"
 #include "datapath/owner.h"
 #include "datapath/shape.h"
+#include "netlink/carrier.h"
 #include "netlink/socket.h"
 
 namespace linsey::datapath {
@@ -164,6 +165,9 @@ Result<Wired> wire(const Plan& plan, const NetNs& pod, Rollback& undo) {
   TRY(context(dress_pod(inside, plan, pod, wired.pod_index),
               "wire the pod side"));
   CRASH_POINT("wire.pod");
+  if (!TRY(netlink::settled_carrier(plan.host.name))) {
+    return make_error(Code::kKernel, "link {} has no carrier", plan.host.name);
+  }
   return wired;
 }
 

@@ -26,11 +26,12 @@ class DesiredOf : public tests::NetnsTest {
     NetnsTest::SetUp();
     if (IsSkipped()) return;
     socket.emplace(must(Socket::open_in(*host)));
-    must(socket->run(
-        Batch()
-            .add_link(
-                {.name = "a", .kind = "veth", .peer = PeerSpec{.name = "b"}})
-            .set_link("b", {.up = true})));
+    must(socket->run(Batch()
+                         .add_link({.name = "a",
+                                    .kind = "veth",
+                                    .mac = must(Mac::parse(kMac)),
+                                    .peer = PeerSpec{.name = "b"}})
+                         .set_link("b", {.up = true})));
     want.name = "a";
     want.alias = "linsey:c:eth0";
     want.mac = must(Mac::parse(kMac));

@@ -64,7 +64,7 @@ TEST_F(MonitorOf, TellsOfAddressesRoutesAndRulesInBothFamilies) {
       .dst = must(Cidr::parse("fd00::/64")), .link_index = i, .priority = 3};
   must(socket->run(Batch()
                        .add_address({.link_index = i,
-                                     .cidr = must(Cidr::parse("fd01::1/128")),
+                                     .cidr = must(Cidr::parse("10.0.0.9/32")),
                                      .no_prefix_route = true})
                        .add_route(route)
                        .add_rule(rule)
