@@ -1,0 +1,251 @@
+// Two real BIRDs in namespaces of their own, joined by a veth pair.
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/process.h"
+#include "bgp/bird_driver.h"
+#include "netlink/netns.h"
+#include "tests/bgp/make.h"
+#include "tests/support/eventually.h"
+#include "tests/support/temp_dir.h"
+
+namespace linsey::bgp {
+namespace {
+
+using ::testing::HasSubstr;
+using tests::cidr;
+using tests::eventually;
+using tests::ip;
+using tests::peer;
+
+/// A machine: a namespace with a BIRD that the test starts.
+struct Machine {
+  netlink::NetNs ns = netlink::NetNs::create().value();
+  tests::TempDir dir;
+  Child bird;
+  Speaker speaker;
+
+  BirdPaths paths() const {
+    return {dir / "bird.conf", dir / "bird.ctl", "bird",
+            std::chrono::seconds(10)};
+  }
+  std::string run(const std::vector<std::string>& argv) const {
+    const auto out = run_ok({.argv = argv, .netns_fd = ns.fd()});
+    EXPECT_TRUE(out.has_value()) << to_string(out.error());
+    return out ? *out : std::string();
+  }
+  void ip_command(const std::string& rest) const {
+    run({"sh", "-ec", "ip " + rest});
+  }
+  void start_bird(bool recover) {
+    std::vector<std::string> argv{"bird", "-f",
+                                  "-c",   dir / "bird.conf",
+                                  "-s",   dir / "bird.ctl",
+                                  "-P",   dir / "bird.pid"};
+    if (recover) argv.push_back("-R");
+    bird = Child::start({.argv = argv,
+                         .netns_fd = ns.fd(),
+                         .output_file = dir / "bird.log"})
+               .value();
+  }
+  bool established() const {
+    const auto seen = observe(speaker, paths());
+    return seen && !seen->peers.empty() &&
+           std::all_of(seen->peers.begin(), seen->peers.end(),
+                       [](const Session& s) { return s.established(); });
+  }
+  bool announces(const std::vector<Cidr>& blocks) const {
+    const auto seen = observe(speaker, paths());
+    return seen && seen->announced == blocks;
+  }
+  std::string routes(const std::string& family = "-4") const {
+    return run({"ip", family, "route", "show"});
+  }
+  std::string log() const {
+    return read_file(dir / "bird.log").value_or(std::string("no log"));
+  }
+};
+
+class BirdTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "network namespaces need root";
+    a_.emplace();
+    b_.emplace();
+    a_->ip_command("link set lo up");
+    b_->ip_command("link set lo up");
+    a_->ip_command("link add eth0 type veth peer name eth0 netns " +
+                   b_->ns.path());
+    join(*a_, 11);
+    join(*b_, 12);
+    a_->speaker.blocks = {cidr("10.244.1.0/26"), cidr("fd00:244::40/122")};
+    b_->speaker.blocks = {cidr("10.244.2.0/26"), cidr("fd00:244::80/122")};
+    a_->speaker.peers = {peer("b4", "10.0.1.12", 64512),
+                         peer("b6", "fd00:1::12", 64512)};
+    b_->speaker.peers = {peer("a4", "10.0.1.11", 64512),
+                         peer("a6", "fd00:1::11", 64512)};
+  }
+
+  void join(Machine& machine, int number) {
+    const std::string n = std::to_string(number);
+    machine.ip_command("addr add 10.0.1." + n + "/24 dev eth0");
+    machine.ip_command("addr add fd00:1::" + n + "/64 dev eth0 nodad");
+    machine.ip_command("link set eth0 up");
+    Speaker& speaker = machine.speaker;
+    speaker.as_number = 64512;
+    speaker.router_id = ip("10.0.1." + n);
+    speaker.node_addresses = {ip("10.0.1." + n), ip("fd00:1::" + n)};
+    speaker.imports = {import_of(cidr("10.244.0.0/16")),
+                       import_of(cidr("fd00:244::/64"))};
+  }
+
+  void start() {
+    for (Machine* machine : {&*a_, &*b_}) {
+      const auto applied = apply(machine->speaker, machine->paths());
+      ASSERT_TRUE(applied.has_value()) << to_string(applied.error());
+      EXPECT_TRUE(applied->changed);
+      EXPECT_EQ(applied->why_not->code, Code::kBirdDown);
+      machine->start_bird(false);
+    }
+    for (Machine* machine : {&*a_, &*b_}) {
+      ASSERT_TRUE(eventually([&] { return machine->established(); }))
+          << machine->log();
+    }
+  }
+
+  std::optional<Machine> a_;
+  std::optional<Machine> b_;
+};
+
+TEST_F(BirdTest, BlocksOfBothFamiliesReachTheOthersKernel) {
+  start();
+
+  ASSERT_TRUE(eventually([&] { return a_->announces(a_->speaker.blocks); }));
+  ASSERT_TRUE(eventually([&] {
+    return b_->routes().find("10.244.1.0/26") != std::string::npos &&
+           b_->routes("-6").find("fd00:244::40/122") != std::string::npos;
+  })) << b_->log();
+  EXPECT_THAT(b_->routes(), HasSubstr("10.244.1.0/26 via 10.0.1.11 dev eth0 "
+                                      "proto bird src 10.0.1.12"));
+  EXPECT_THAT(b_->routes(), ::testing::Not(HasSubstr("10.244.2.0/26")));
+}
+
+TEST_F(BirdTest, AChangeOfBlocksKeepsTheSessionAndIsAnnounced) {
+  start();
+  const std::string since = observe(a_->speaker, a_->paths())->peers[0].since;
+
+  a_->speaker.blocks = {cidr("10.244.1.64/26")};
+  const auto applied = apply(a_->speaker, a_->paths());
+
+  ASSERT_TRUE(applied.has_value()) << to_string(applied.error());
+  EXPECT_TRUE(applied->accepted);
+  ASSERT_TRUE(eventually([&] { return a_->announces(a_->speaker.blocks); }));
+  EXPECT_EQ(observe(a_->speaker, a_->paths())->peers[0].since, since);
+  ASSERT_TRUE(eventually([&] {
+    const std::string routes = b_->routes();
+    return routes.find("10.244.1.64/26") != std::string::npos &&
+           routes.find("10.244.1.0/26") == std::string::npos;
+  })) << b_->routes();
+}
+
+TEST_F(BirdTest, TheSameSpeakerAgainChangesNothing) {
+  start();
+
+  const auto again = apply(a_->speaker, a_->paths());
+
+  ASSERT_TRUE(again.has_value());
+  EXPECT_FALSE(again->changed);
+  EXPECT_TRUE(again->accepted);
+  EXPECT_TRUE(a_->established());
+}
+
+TEST_F(BirdTest, OnlyListedPrefixesAreImportedAndOnlyOwnBlocksExported) {
+  b_->ip_command("route add blackhole 10.244.77.0/26 proto static");
+  b_->speaker.blocks.push_back(cidr("192.0.2.0/24"));    // not listed by a
+  b_->speaker.blocks.push_back(cidr("10.244.1.16/28"));  // inside a's block
+  start();
+  ASSERT_TRUE(eventually(
+      [&] { return a_->routes().find("10.244.2.0/26") != std::string::npos; }));
+
+  EXPECT_THAT(a_->routes(), ::testing::Not(HasSubstr("192.0.2.0")));
+  EXPECT_THAT(a_->routes(), ::testing::Not(HasSubstr("10.244.1.16")));
+  EXPECT_THAT(a_->routes(), ::testing::Not(HasSubstr("10.244.77.0")));
+  EXPECT_TRUE(b_->announces({cidr("10.244.1.16/28"), cidr("10.244.2.0/26"),
+                             cidr("192.0.2.0/24"), cidr("fd00:244::80/122")}));
+}
+
+TEST_F(BirdTest, APasswordThatDiffersKeepsTheSessionDownAndTheRightOneLifts) {
+  a_->speaker.peers[0].password = "one";
+  b_->speaker.peers[0].password = "two";
+  a_->speaker.peers.resize(1);
+  b_->speaker.peers.resize(1);
+  for (Machine* machine : {&*a_, &*b_}) {
+    ASSERT_TRUE(apply(machine->speaker, machine->paths()).has_value());
+    machine->start_bird(false);
+    ASSERT_TRUE(eventually([&] {
+      return observe(machine->speaker, machine->paths()).has_value();
+    }));
+  }
+  EXPECT_FALSE(a_->established());
+
+  b_->speaker.peers[0].password = "one";
+  ASSERT_TRUE(apply(b_->speaker, b_->paths()).has_value());
+
+  EXPECT_TRUE(eventually([&] { return a_->established(); })) << a_->log();
+}
+
+TEST_F(BirdTest, ARefusedTextLeavesFileAndSessionAsTheyWere) {
+  start();
+  const std::string before = *read_file(a_->dir / "bird.conf");
+  ASSERT_TRUE(write_file_atomic(a_->dir / "refuse",
+                                "#!/bin/sh\necho line 7 >&2; exit 1\n",
+                                {.mode = 0755})
+                  .has_value());
+  BirdPaths paths = a_->paths();
+  paths.binary = a_->dir / "refuse";
+  a_->speaker.blocks.clear();
+
+  const auto refused = apply(a_->speaker, paths);
+
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kBirdConfigRefused);
+  EXPECT_THAT(refused.error().msg, HasSubstr("line 7"));
+  EXPECT_EQ(*read_file(a_->dir / "bird.conf"), before);
+  EXPECT_FALSE(path_exists(a_->dir / "bird.conf.new"));
+  EXPECT_TRUE(a_->established());
+}
+
+TEST_F(BirdTest, RoutesOutliveAGracefulRestart) {
+  start();
+  ASSERT_TRUE(eventually([&] {
+    return a_->routes().find("10.244.2.0/26") != std::string::npos &&
+           b_->routes().find("10.244.1.0/26") != std::string::npos;
+  }));
+
+  ASSERT_TRUE(BirdControl::connect(a_->dir / "bird.ctl")
+                  ->graceful_restart()
+                  .has_value());
+  ASSERT_TRUE(eventually([&] { return !a_->bird.alive(); }));
+  EXPECT_THAT(a_->routes(), HasSubstr("10.244.2.0/26"));
+  EXPECT_THAT(b_->routes(), HasSubstr("10.244.1.0/26"));
+  a_->start_bird(true);
+  const bool back = eventually([&] {
+    EXPECT_THAT(a_->routes(), HasSubstr("10.244.2.0/26"));
+    EXPECT_THAT(b_->routes(), HasSubstr("10.244.1.0/26"));
+    return a_->established();
+  });
+
+  EXPECT_TRUE(back) << a_->log();
+  EXPECT_TRUE(eventually([&] {
+    const auto seen = observe(a_->speaker, a_->paths());
+    return seen && !seen->running.recovering;
+  }));
+  EXPECT_THAT(a_->routes(), HasSubstr("10.244.2.0/26"));
+  EXPECT_THAT(b_->routes(), HasSubstr("10.244.1.0/26"));
+}
+
+}  // namespace
+}  // namespace linsey::bgp
