@@ -1,36 +1,14 @@
 """containerd drives our plugin and our agent, as on a bare-metal node."""
 
 import concurrent.futures
-import contextlib
 import unittest
-from collections.abc import Iterator
 
 import node
-from runtime import Runtime, eventually, run, running
+from pod_case import PodCase
+from runtime import run
 
 
-@contextlib.contextmanager
-def running_node() -> Iterator[tuple[node.Agent, Runtime]]:
-    with node.running_agent() as agent, \
-            running(node.TOP / "containerd", node.CONF_DIR, node.BIN_DIR) as runtime:
-        eventually("the network is ready", runtime.cri.network_ready)
-        yield agent, runtime
-
-
-class Pods(unittest.TestCase):
-    """One node for all tests: what a test leaves would fail the next."""
-
-    maxDiff = None
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.agent, cls.runtime = cls.enterClassContext(running_node())
-        cls.clean = node.traces()
-
-    def assert_clean(self) -> None:
-        eventually("no address is held", lambda: not node.held())
-        self.assertEqual(node.traces(), self.clean)
-
+class Pods(PodCase):
     def assert_serves(self, sandbox: str) -> str:
         """CRI and ledger agree, and the address answers; returns it."""
         addresses = self.runtime.cri.addresses(sandbox)
@@ -43,8 +21,7 @@ class Pods(unittest.TestCase):
         for turn in range(3):
             sandbox = self.runtime.start_pod(f"turn{turn}")
             self.assert_serves(sandbox)
-            self.runtime.remove_pod(sandbox)
-            self.assert_clean()
+            self.remove(sandbox)
 
     def test_pods_start_and_go_in_parallel(self) -> None:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -62,8 +39,7 @@ class Pods(unittest.TestCase):
         run("nsenter", f"--net={self.runtime.netns(sandbox)}",
             "ping", "-c", "1", "-W", "2", node.PEER_ADDRESS)
 
-        self.runtime.remove_pod(sandbox)
-        self.assert_clean()
+        self.remove(sandbox)
 
     def test_two_pods_reach_each_other(self) -> None:
         one, two = self.runtime.start_pod("one"), self.runtime.start_pod("two")
@@ -80,8 +56,7 @@ class Pods(unittest.TestCase):
 
         run("nsenter", f"--net={self.runtime.netns(sandbox)}", "ping", "-c", "1", "127.0.0.1")
 
-        self.runtime.remove_pod(sandbox)
-        self.assert_clean()
+        self.remove(sandbox)
 
     def test_a_killed_agent_keeps_what_pods_hold(self) -> None:
         sandbox = self.runtime.start_pod("kept")
@@ -92,8 +67,7 @@ class Pods(unittest.TestCase):
 
         self.assertEqual(node.held(), before)
         self.assert_serves(sandbox)
-        self.runtime.remove_pod(sandbox)
-        self.assert_clean()
+        self.remove(sandbox)
 
 
 if __name__ == "__main__":

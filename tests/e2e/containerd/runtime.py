@@ -106,6 +106,9 @@ class Runtime:
         self.cri.call("StopPodSandbox", pod_sandbox_id=sandbox)
         self.cri.call("RemovePodSandbox", pod_sandbox_id=sandbox)
 
+    def sandboxes(self) -> list[str]:
+        return [one.id for one in self.cri.call("ListPodSandbox").items]
+
     def netns(self, sandbox: str) -> str:
         """The path of the pod's network namespace."""
         info = self.cri.call("PodSandboxStatus", pod_sandbox_id=sandbox, verbose=True).info
