@@ -1,0 +1,207 @@
+#include "ctl/cli.h"
+
+#include <algorithm>
+#include <functional>
+#include <sstream>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "conf/agent_config.h"
+#include "ctl/report.h"
+#include "rpc/client.h"
+#include "rpc/message.h"
+
+namespace linsey::ctl {
+namespace {
+
+constexpr int kFine = 0;
+constexpr int kFindings = 1;
+constexpr int kCannot = 2;
+
+struct Options {
+  std::string socket = "/run/linsey/agent.sock";
+  std::string output = "text";
+  double timeout = 5;
+  bool all = false;
+  std::string file;
+
+  bool json() const { return output == "json"; }
+};
+
+rpc::Client client_of(const Options& options) {
+  const auto timeout = std::chrono::duration_cast<Duration>(
+      std::chrono::duration<double>(options.timeout));
+  return rpc::Client(
+      {.socket = options.socket,
+       .connect_wait = std::min<Duration>(timeout, std::chrono::seconds(1)),
+       .timeout = timeout});
+}
+
+Result<Json> view(const Options& options, const std::string& path) {
+  rpc::Client client = client_of(options);
+  const std::string body = TRY(client.get(path));
+  return TRY(
+      context(parse_json(body), "answer of {} to {}", options.socket, path));
+}
+
+std::string pretty(const Json& json) {
+  return dump_json(json, 2) + "\n";
+}
+
+Outcome outcome(const Report& report) {
+  return {report.findings ? kFindings : kFine, report.text, ""};
+}
+
+Result<Outcome> status(const Options& options) {
+  const Json json = TRY(view(options, "/v1/status"));
+  const rpc::Status status = TRY(rpc::parse_status(dump_json(json)));
+  Outcome result = outcome(status_report(status));
+  if (options.json()) result.out = pretty(json);
+  return result;
+}
+
+Result<Outcome> ipam_show(const Options& options) {
+  const Json json = TRY(view(options, "/v1/ipam"));
+  Outcome result = outcome(ipam_report(json, options.all));
+  if (options.json()) result.out = pretty(json);
+  return result;
+}
+
+Result<Outcome> node_status(const Options& options) {
+  Json node = TRY(view(options, "/v1/node"));
+  const Json ipam = TRY(view(options, "/v1/ipam"));
+  const auto found = ipam.is_object() ? ipam.find("supply") : ipam.end();
+  const Json supply =
+      ipam.is_object() && found != ipam.end() ? *found : Json(nullptr);
+  Outcome result = outcome(node_report(node, supply));
+  if (options.json()) {
+    if (node.is_object()) node["supply"] = supply;
+    result.out = pretty(node);
+  }
+  return result;
+}
+
+std::string config_summary(const conf::AgentConfig& config) {
+  std::size_t blocks = 0;
+  for (const auto& [node, list] : config.blocks.assignments) {
+    blocks += list.size();
+  }
+  return fmt::format(
+      "{} mode rules, {} pools, {} blocks on {} nodes, {} BGP peers, {} zones",
+      config.modes.size(), config.pools.size(), blocks,
+      config.blocks.assignments.size(), config.bgp.peers.size(),
+      config.eni.zones.size());
+}
+
+/// A file that cannot be read is no finding about its content.
+Result<Outcome> config_check(const Options& options) {
+  const std::string text = TRY(read_file(options.file));
+  const Result<conf::AgentConfig> config = conf::parse_agent_config(text);
+  Json json = {{"file", options.file}, {"valid", config.has_value()}};
+  Outcome result;
+  if (config) {
+    result.out =
+        fmt::format("{}: valid: {}\n", options.file, config_summary(*config));
+  } else {
+    result.exit_code = kFindings;
+    result.out =
+        fmt::format("{}: {}\n", options.file, to_string(config.error()));
+    if (!config.error().details.empty()) {
+      result.out += fmt::format("  {}\n", config.error().details);
+    }
+    json["error"] = *parse_json(rpc::to_json(config.error()));
+  }
+  if (options.json()) result.out = pretty(json);
+  return result;
+}
+
+Result<Outcome> version(const Options& options) {
+  Outcome result;
+  result.out = fmt::format("linseyctl {} (protocol {})\n", LINSEY_VERSION,
+                           rpc::kProtocol);
+  if (options.json()) {
+    result.out =
+        pretty({{"version", LINSEY_VERSION}, {"protocol", rpc::kProtocol}});
+  }
+  return result;
+}
+
+Outcome failed(const Options& options, const Error& error) {
+  Outcome result;
+  result.exit_code = kCannot;
+  result.err = fmt::format("linseyctl: {}\n", to_string(error));
+  if (!error.details.empty())
+    result.err += fmt::format("  {}\n", error.details);
+  if (options.json()) result.out = pretty(*parse_json(rpc::to_json(error)));
+  return result;
+}
+
+using Command = Result<Outcome> (*)(const Options&);
+
+/// Declares the command line. The chosen command is left in `chosen`.
+void declare(CLI::App& app, Options& options, Command& chosen) {
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--socket", options.socket, "the agent's socket")
+      ->envname("LINSEY_SOCKET")
+      ->capture_default_str();
+  app.add_option("-o,--output", options.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.add_option("--timeout", options.timeout, "seconds to wait for the agent")
+      ->check(CLI::Range(0.01, 3600.0))
+      ->capture_default_str();
+
+  const auto command = [&chosen](CLI::App* sub, Command run) {
+    sub->callback([&chosen, run] { chosen = run; });
+  };
+  command(app.add_subcommand("status", "can this node serve new pods?"),
+          status);
+  CLI::App* ipam = app.add_subcommand("ipam", "addresses of this node");
+  ipam->require_subcommand(1);
+  CLI::App* show = ipam->add_subcommand("show", "who holds which address");
+  show->add_flag("--all", options.all, "list free addresses too");
+  command(show, ipam_show);
+  CLI::App* node = app.add_subcommand("node", "what this node is");
+  node->require_subcommand(1);
+  command(node->add_subcommand("status",
+                               "mode, evidence, blocks and peers, or ENIs"),
+          node_status);
+  CLI::App* config = app.add_subcommand("config", "the agent's configuration");
+  config->require_subcommand(1);
+  CLI::App* check = config->add_subcommand(
+      "check", "read and cross-check a file, without an agent");
+  check->add_option("FILE", options.file, "an agent.json")->required();
+  command(check, config_check);
+  command(app.add_subcommand("version", "print the version"), version);
+}
+
+}  // namespace
+
+Outcome run(const std::vector<std::string>& args) {
+  Options options;
+  Command chosen = nullptr;
+  CLI::App app(
+      "linseyctl asks the Linsey agent of this node.\n"
+      "exit codes: 0 all is well, 1 findings, 2 could not be told",
+      "linseyctl");
+  // CLI11 reports by exceptions; they end here.
+  try {
+    declare(app, options, chosen);
+    std::vector<std::string> reversed(args.rbegin(), args.rend());
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = app.exit(error, out, err);
+    return {code == 0 ? kFine : kCannot, out.str(), err.str()};
+  }
+  Result<Outcome> result = chosen(options);
+  return result ? std::move(result).value() : failed(options, result.error());
+}
+
+}  // namespace linsey::ctl

@@ -1,0 +1,200 @@
+#include "ctl/cli.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "tests/ctl/fake_agent.h"
+#include "tests/support/golden.h"
+#include "tests/support/temp_dir.h"
+
+namespace linsey::ctl {
+namespace {
+
+using ::testing::HasSubstr;
+
+const char* const kReady =
+    R"({"ready": true, "node": "m1", "mode": "bgp", "modeWhy": "", "zone": "",
+        "free": 5, "held": 1, "cooling": 0})";
+const char* const kNotReady =
+    R"({"ready": false, "node": "m1", "mode": "", "modeWhy": "", "zone": "",
+        "free": 0, "held": 0, "cooling": 0,
+        "why": {"code": "ModeUnknown", "msg": "no rule selects m1",
+                "details": ""}})";
+
+class Linseyctl : public ::testing::Test {
+ protected:
+  Outcome with_agent(std::map<std::string, rpc::Response> answers,
+                     std::vector<std::string> args) {
+    const tests::FakeAgent agent(dir_ / "s", std::move(answers));
+    args.insert(args.end(), {"--socket", dir_ / "s"});
+    return run(args);
+  }
+
+  tests::TempDir dir_;
+};
+
+TEST_F(Linseyctl, StatusOfAReadyNodeExitsWith0) {
+  const Outcome outcome =
+      with_agent({{"/v1/status", rpc::ok(kReady)}}, {"status"});
+
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("ready:       yes"));
+}
+
+TEST_F(Linseyctl, StatusOfANodeThatIsNotReadyExitsWith1) {
+  const Outcome outcome =
+      with_agent({{"/v1/status", rpc::ok(kNotReady)}}, {"status"});
+
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("ModeUnknown: no rule selects m1"));
+}
+
+TEST_F(Linseyctl, StatusAsJsonIsWhatTheAgentSaid) {
+  const Outcome outcome = with_agent({{"/v1/status", rpc::ok(kNotReady)}},
+                                     {"status", "-o", "json"});
+
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(*parse_json(outcome.out), *parse_json(kNotReady));
+}
+
+TEST_F(Linseyctl, NoAgentExitsWith2AndSaysWhatToDo) {
+  const Outcome outcome =
+      run({"status", "--socket", dir_ / "s", "--timeout", "0.05"});
+
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("AgentDown"));
+  EXPECT_THAT(outcome.err, HasSubstr(dir_ / "s"));
+}
+
+TEST_F(Linseyctl, NoAgentAsJsonIsADocumentToo) {
+  const Outcome outcome = run(
+      {"-o", "json", "--socket", dir_ / "s", "--timeout", "0.05", "status"});
+
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ((*parse_json(outcome.out))["code"], "AgentDown");
+}
+
+TEST_F(Linseyctl, AnAnswerThatIsNoJsonExitsWith2) {
+  const Outcome outcome =
+      with_agent({{"/v1/ipam", rpc::ok("{")}}, {"ipam", "show"});
+
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("/v1/ipam"));
+}
+
+TEST_F(Linseyctl, IpamShowPrintsTheLedger) {
+  const Outcome outcome =
+      with_agent({{"/v1/ipam", rpc::ok(R"({"counts": {"free": 2},
+         "addresses": [{"address": "10.0.0.1", "state": "free"}]})")}},
+                 {"ipam", "show", "--all"});
+
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("2 free"));
+  EXPECT_THAT(outcome.out, HasSubstr("10.0.0.1"));
+}
+
+TEST_F(Linseyctl, NodeStatusJoinsTheNodeAndItsSupply) {
+  const std::map<std::string, rpc::Response> answers = {
+      {"/v1/node", rpc::ok(R"({"node": "m1", "mode": "bgp"})")},
+      {"/v1/ipam",
+       rpc::ok(R"({"supply": {"blocks": [{"cidr": "10.244.0.0/26"}]}})")}};
+
+  const Outcome text = with_agent(answers, {"node", "status"});
+  tests::TempDir other;
+  const tests::FakeAgent agent(other / "s", answers);
+  const Outcome json =
+      run({"node", "status", "-o", "json", "--socket", other / "s"});
+
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("10.244.0.0/26"));
+  EXPECT_EQ((*parse_json(json.out))["supply"]["blocks"][0]["cidr"],
+            "10.244.0.0/26");
+}
+
+TEST_F(Linseyctl, ConfigCheckAcceptsTheShippedFile) {
+  const Outcome outcome =
+      run({"config", "check", tests::source_dir() + "/conf/agent.json"});
+
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr("valid"));
+}
+
+TEST_F(Linseyctl, ConfigCheckExitsWith1OnAFinding) {
+  ASSERT_TRUE(write_file_atomic(dir_ / "c", R"({"pool": []})"));
+
+  const Outcome outcome = run({"config", "check", dir_ / "c"});
+
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("InvalidConfig: /pool: unknown key"));
+}
+
+TEST_F(Linseyctl, ConfigCheckAsJsonCarriesTheError) {
+  ASSERT_TRUE(write_file_atomic(dir_ / "c", R"({"mtu": 1})"));
+
+  const Outcome outcome = run({"config", "check", dir_ / "c", "-o", "json"});
+
+  EXPECT_EQ(outcome.exit_code, 1);
+  const Json json = *parse_json(outcome.out);
+  EXPECT_EQ(json["valid"], false);
+  EXPECT_EQ(json["error"]["code"], "InvalidConfig");
+}
+
+TEST_F(Linseyctl, ConfigCheckExitsWith2WhenTheFileCannotBeRead) {
+  const Outcome outcome = run({"config", "check", dir_ / "absent"});
+
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("absent"));
+}
+
+TEST_F(Linseyctl, VersionNeedsNoAgent) {
+  EXPECT_THAT(run({"version"}).out, HasSubstr("linseyctl "));
+  EXPECT_EQ((*parse_json(run({"version", "-o", "json"}).out))["protocol"], 1);
+}
+
+TEST_F(Linseyctl, HelpExitsWith0AndNamesTheExitCodes) {
+  const Outcome outcome = run({"--help"});
+
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("exit codes"));
+  EXPECT_THAT(outcome.out, HasSubstr("--socket"));
+}
+
+class LinseyctlUsage
+    : public ::testing::TestWithParam<std::vector<std::string>> {};
+
+TEST_P(LinseyctlUsage, ThatIsWrongExitsWith2) {
+  const Outcome outcome = run(GetParam());
+
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, LinseyctlUsage,
+    ::testing::Values(std::vector<std::string>{},
+                      std::vector<std::string>{"bogus"},
+                      std::vector<std::string>{"ipam"},
+                      std::vector<std::string>{"status", "extra"},
+                      std::vector<std::string>{"config", "check"},
+                      std::vector<std::string>{"status", "-o", "yaml"},
+                      std::vector<std::string>{"status", "--timeout", "x"}));
+
+TEST_F(Linseyctl, IsAProgramWithTheSameExitCodes) {
+  Command command;
+  command.argv = {tests::build_dir() + "/ctl/linseyctl", "config", "check",
+                  dir_ / "absent"};
+
+  const Result<Finished> finished = linsey::run(command);
+
+  ASSERT_TRUE(finished) << finished.error().msg;
+  EXPECT_EQ(finished->exit_code, 2);
+  EXPECT_THAT(finished->err, HasSubstr("absent"));
+}
+
+}  // namespace
+}  // namespace linsey::ctl
