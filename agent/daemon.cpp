@@ -121,6 +121,12 @@ void Daemon::wire(const SupplierFactory& factory) {
                        ledger_, supplier == nullptr ? "" : supplier->describe(),
                        clock_.now());
                  }}}});
+  conflist_ = std::make_unique<Conflist>(
+      ConflistDeps{.loop = loop_,
+                   .worker = node_worker_,
+                   .metrics = metrics_,
+                   .config = documents_->config(),
+                   .ready = [this] { return service_->status().ready; }});
   describe_ledger();
   loop_.set_after_turn([this] { service_->commit(); });
 }
@@ -184,6 +190,7 @@ Result<void> Daemon::run() {
   log::info("linseyd serves node {} on {}", documents_->node_name(),
             config.socket);
   placement_->start();
+  conflist_->start();
   loop_.run();
   return {};
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "agent/api.h"
+#include "agent/conflist.h"
 #include "agent/documents.h"
 #include "agent/host_links.h"
 #include "agent/loop.h"
@@ -62,6 +63,7 @@ class Daemon {
   std::unique_ptr<Service> service_;
   std::unique_ptr<Placement> placement_;
   std::unique_ptr<Api> api_;
+  std::unique_ptr<Conflist> conflist_;
 };
 
 }  // namespace linsey::agent

@@ -1,8 +1,12 @@
 #include "agent/evidence.h"
 
+#include <chrono>
 #include <string>
 
+#include "base/clock.h"
 #include "base/file.h"
+#include "cloud/http.h"
+#include "cloud/metadata.h"
 
 namespace linsey::agent {
 namespace {
@@ -22,6 +26,21 @@ Observed gather(const conf::Evidence& sources,
   Observed observed;
   observed.dmi_product = dmi_product(sources.dmi_path);
   if (!ask_metadata(intent, observed.dmi_product)) return observed;
+
+  const SteadyClock clock;
+  cloud::HttpClient http;
+  cloud::Metadata metadata(
+      {.url = sources.metadata_url,
+       .timeout =
+           std::chrono::ceil<std::chrono::milliseconds>(sources.timeout)},
+      http, clock);
+  const Result<std::optional<std::string>> id = metadata.get("instance-id");
+  if (id && id->has_value() && !(*id)->empty()) {
+    observed.metadata_instance = **id;
+  } else {
+    observed.metadata_silence =
+        id ? "answers without an instance-id" : id.error().msg;
+  }
   return observed;
 }
 
