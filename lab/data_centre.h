@@ -1,0 +1,53 @@
+// DataCentre: one switch namespace with a bridge for the bare-metal nodes, a
+// BIRD that reflects routes between them (and learns them itself, so that the
+// switch can forward to pods), and the leased line to the VPC: a veth pair
+// with a token bucket on both ends.
+#pragma once
+
+#include <string>
+
+#include "base/process.h"
+#include "base/result.h"
+#include "lab/in_namespace.h"
+#include "lab/topology.h"
+#include "netlink/netns.h"
+
+namespace linsey::lab {
+
+class DataCentreNetwork {
+ public:
+  /// Builds the switch and joins it to the VPC's router by the line. The
+  /// reflector is started with its files in `directory`.
+  /// Thread: one that lives as long as the lab (BIRD dies with it).
+  static Result<DataCentreNetwork> build(const Topology& topology,
+                                         const netlink::NetNs& vpc_router,
+                                         const std::string& directory);
+
+  const netlink::NetNs& ns() const { return ns_; }
+  pid_t bird_pid() const { return bird_.pid(); }
+
+  /// Plugs a node in; its end is eth0 there, up, with address and default
+  /// route.
+  Result<void> attach(const NodeSpec& node, const netlink::NetNs& node_ns);
+
+  /// A command of birdc for the reflector ("show route").
+  Result<std::string> birdc(const std::string& command) const;
+
+ private:
+  DataCentreNetwork(const Topology& topology, netlink::NetNs ns,
+                    std::string directory)
+      : topology_(&topology),
+        ns_(std::move(ns)),
+        directory_(std::move(directory)) {}
+  Result<void> start_reflector();
+
+  const Topology* topology_;
+  netlink::NetNs ns_;
+  std::string directory_;
+  Child bird_;
+};
+
+/// The reflector's configuration. Pure.
+std::string reflector_config(const Topology& topology);
+
+}  // namespace linsey::lab

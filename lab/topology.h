@@ -1,0 +1,108 @@
+// Topology: what a lab looks like, as one strict JSON document. Addresses in
+// it are what the machines have, labels are what the cluster believes; the two
+// may disagree on purpose (a lying node), which is why nothing here checks
+// one against the other. What cannot be built at all is refused: a node
+// outside its network, two nodes with one address, a zone nobody described.
+//
+// `agent` is laid over every generated agent.json (JSON merge patch), so that
+// a test can turn any knob without the lab knowing it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/json.h"
+#include "base/result.h"
+
+namespace linsey::lab {
+
+struct DataCentre {
+  Cidr cidr;
+  Cidr nodes;             // the one layer-2 network of the bare-metal nodes
+  IpAddr switch_address;  // their gateway, and the route reflector
+  std::uint32_t as_number = 64512;
+  std::vector<Cidr> routes;  // sent into the line
+};
+
+struct Line {
+  Cidr data_centre;  // the ends' addresses, with the length of the link
+  Cidr vpc;
+  std::uint32_t rate_mbit = 1000;
+  std::uint32_t burst_kb = 512;
+};
+
+struct Pool {
+  std::string name;
+  Cidr cidr;
+  std::uint32_t block_size = 0;  // 0: the agent's default
+};
+
+struct VSwitch {
+  std::string id;
+  Cidr cidr;
+
+  /// The address of the VPC router: the third from the end.
+  IpAddr gateway() const;
+};
+
+struct Zone {
+  VSwitch host_v_switch;
+  std::vector<VSwitch> pod_v_switches;  // empty: not given to the agents
+};
+
+struct Vpc {
+  std::string id;
+  Cidr cidr;
+  IpAddr open_api;           // where the cloud's API answers
+  std::vector<Cidr> routes;  // route entries that point into the line
+  std::string security_group;
+  std::map<std::string, Zone> zones;
+
+  /// nullptr when no zone has it.
+  const VSwitch* find_v_switch(std::string_view v_switch_id) const;
+};
+
+struct ModeRule {
+  std::string name;
+  std::string selector;
+  std::string mode;  // bgp, eni
+};
+
+enum class Site : std::uint8_t { kDataCentre, kCloud };
+
+struct NodeSpec {
+  std::string name;
+  Site site = Site::kDataCentre;
+  std::string zone;  // cloud only
+  IpAddr address;
+  std::string instance_type;  // cloud only
+  std::map<std::string, std::string> labels;
+  std::string product;       // what DMI says
+  std::vector<Cidr> blocks;  // given to it by `blocks.assignments`
+  bool joins_later = false;
+};
+
+struct Topology {
+  std::string name;
+  std::string region;
+  std::vector<Cidr> services;
+  DataCentre data_centre;
+  Line line;
+  std::vector<Pool> pools;
+  Vpc vpc;
+  std::vector<ModeRule> modes;
+  std::map<std::string, NodeSpec> nodes;
+  std::string agent_overlay = "{}";  // JSON text
+};
+
+/// Errors: kInvalidConfig with a JSON pointer, the fact and the remedy;
+/// kDecode when it is no JSON.
+Result<Topology> parse_topology(std::string_view text);
+
+}  // namespace linsey::lab
