@@ -1,0 +1,62 @@
+// Commands: what linsey-lab does for the person who types. Each one is a
+// request to the running lab and a way to print the answer; none knows more of
+// the lab than its JSON.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "lab/control.h"
+
+namespace linsey::lab {
+
+/// Which lab, and how to print.
+struct Target {
+  std::string dir = "/run/linsey-lab";
+  std::string name = "hybrid";
+  bool json = false;
+
+  std::string directory() const { return dir + "/" + name; }
+};
+
+struct UpOptions {
+  std::string topology_file;  // empty: the shipped one
+  bool detach = false;
+  std::string programs;  // where linseyd and linsey are; empty: beside us
+};
+
+/// All return the process's exit code.
+int command_up(const Target& target, const UpOptions& options);
+int command_down(const Target& target);
+/// `where`: NODE or NODE/[NAMESPACE/]POD.
+int command_exec(const Target& target, const std::string& where,
+                 const std::vector<std::string>& argv);
+int command_nodes(const Target& target, bool wait);
+int command_join(const Target& target, const std::string& node);
+int command_leave(const Target& target, const std::string& node);
+int command_agent(const Target& target, const std::string& node,
+                  const std::string& verb);
+/// `verb`: pod.add, pod.del, pod.check.
+int command_pods(const Target& target, const std::string& verb,
+                 const std::vector<Json>& pods);
+int command_pod_list(const Target& target);
+int command_matrix(const Target& target);
+int command_routes(const Target& target, const std::string& command);
+int command_topology(const Target& target);
+
+/// One request on a connection of its own.
+Result<Answer> ask_lab(const Target& target, const Json& request,
+                       const Progress& progress = {});
+
+/// Columns, padded; the first row is the heading.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+
+/// The lab is told to end (it may be gone already), waited for, and proved to
+/// be gone; what was looked at is printed. False when anything is left.
+bool end_and_prove(const Target& target);
+
+/// Prints an error as people read it; returns 1.
+int complain(const Error& error);
+
+}  // namespace linsey::lab

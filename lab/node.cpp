@@ -1,0 +1,67 @@
+#include "lab/node.h"
+
+#include <signal.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "lab/process_rights.h"
+
+namespace linsey::lab {
+
+Result<std::unique_ptr<Node>> Node::create(const NodeSpec& spec,
+                                           const NodePaths& paths) {
+  netlink::NetNs ns = TRY(netlink::NetNs::create());
+  TRY(ip_batch(ns, "link set lo up\n"));
+  return std::unique_ptr<Node>(new Node(spec, paths, std::move(ns)));
+}
+
+Result<void> Node::start_agent(const std::string& program) {
+  if (agent_.alive()) return {};
+  Command command;
+  command.argv =
+      with_rights(agent_rights(), {program, "--config", paths_.agent_json()});
+  command.netns_fd = ns_.fd();
+  command.output_file = paths_.log("linseyd");
+  agent_ =
+      TRY(context(Child::start(command), "start the agent of {}", spec_.name));
+  return {};
+}
+
+void Node::stop_agent(bool kill) {
+  if (kill) {
+    agent_.kill_now();
+  } else {
+    (void)agent_.stop();
+  }
+}
+
+void Node::terminate() const {
+  agent_.signal(SIGTERM);
+  bird_.signal(SIGTERM);
+}
+
+Result<void> Node::supervise() {
+  if (bird_.alive() || !path_exists(paths_.bird_config())) return {};
+  Command command;
+  command.argv = {
+      "bird", "-f", "-c", paths_.bird_config(), "-s", paths_.bird_socket()};
+  if (bird_ran_) {
+    log::warn("BIRD of {} ended; starting it again, recovering", spec_.name);
+    command.argv.emplace_back("-R");
+  }
+  command.argv = with_rights(bird_rights(), command.argv);
+  command.netns_fd = ns_.fd();
+  command.output_file = paths_.log("bird");
+  bird_ = TRY(context(Child::start(command), "start BIRD of {}", spec_.name));
+  bird_ran_ = true;
+  return {};
+}
+
+std::string Node::take_link_name() {
+  for (int i = 0;; ++i) {
+    const std::string name = "eth" + std::to_string(i);
+    if (link_names_.insert(name).second) return name;
+  }
+}
+
+}  // namespace linsey::lab

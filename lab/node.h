@@ -1,0 +1,63 @@
+// Node: one machine of the lab: a network namespace, a directory tree, the
+// real agent with the manifest's rights, and BIRD beside it. BIRD is started
+// as its container's supervisor does it: when the agent has written its
+// configuration, and again with graceful recovery when it died. On a node
+// whose agent never writes one (cloud mode, quarantine) none runs.
+// Thread: the world's (children die with the thread that started them).
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/process.h"
+#include "base/result.h"
+#include "lab/in_namespace.h"
+#include "lab/node_files.h"
+#include "lab/topology.h"
+#include "netlink/netns.h"
+
+namespace linsey::lab {
+
+class Node {
+ public:
+  /// The machine, powered on: namespace with lo up, forwarding as a plain
+  /// distribution leaves it (off), no links. Files are the caller's.
+  static Result<std::unique_ptr<Node>> create(const NodeSpec& spec,
+                                              const NodePaths& paths);
+
+  const NodeSpec& spec() const { return spec_; }
+  const NodePaths& paths() const { return paths_; }
+  const netlink::NetNs& ns() const { return ns_; }
+
+  /// Starts `program` (linseyd). Errors: kInterfaceExists never; kIo.
+  Result<void> start_agent(const std::string& program);
+  /// SIGTERM, or SIGKILL at once; returns when it is gone.
+  void stop_agent(bool kill);
+  /// Begins the quiet end of all children without waiting for it.
+  void terminate() const;
+
+  /// Starts BIRD when it is due and looks after the children.
+  Result<void> supervise();
+
+  pid_t agent_pid() { return agent_.alive() ? agent_.pid() : 0; }
+  pid_t bird_pid() { return bird_.alive() ? bird_.pid() : 0; }
+
+  /// The name the kernel would give to the next hot-plugged link: eth0, eth1…
+  std::string take_link_name();
+  void give_link_name(const std::string& name) { link_names_.erase(name); }
+
+ private:
+  Node(NodeSpec spec, NodePaths paths, netlink::NetNs ns)
+      : spec_(std::move(spec)), paths_(std::move(paths)), ns_(std::move(ns)) {}
+
+  NodeSpec spec_;
+  NodePaths paths_;
+  netlink::NetNs ns_;
+  Child agent_;
+  Child bird_;
+  bool bird_ran_ = false;
+  std::set<std::string> link_names_;
+};
+
+}  // namespace linsey::lab

@@ -1,0 +1,217 @@
+#include "lab/service.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "rpc/client.h"
+
+namespace linsey::lab {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kReadyEvery{50};
+
+Answer answer(Json json) {
+  return {std::make_shared<const Json>(std::move(json)), {}};
+}
+
+std::string text_of(const Json& request, const char* key) {
+  return request.value(key, std::string());
+}
+
+/// What `node list` and `ready` tell of one node.
+Json node_status(const NodeSpec& spec, const std::string& socket) {
+  Json out{{"name", spec.name},
+           {"site", spec.site == Site::kCloud ? "cloud" : "dc"},
+           {"zone", spec.zone},
+           {"address", spec.address.to_string()}};
+  rpc::Client client({.socket = socket,
+                      .connect_wait = milliseconds(0),
+                      .timeout = std::chrono::seconds(2)});
+  const Result<rpc::Status> status = client.status();
+  out["ready"] = status && status->ready;
+  if (!status) {
+    out["code"] = name(status.error().code);
+    out["why"] = to_string(status.error());
+    return out;
+  }
+  out["mode"] = status->mode;
+  out["modeWhy"] = status->mode_why;
+  if (!status->zone.empty()) out["zone"] = status->zone;
+  out["free"] = status->free;
+  out["held"] = status->held;
+  out["cooling"] = status->cooling;
+  if (!status->ready) {
+    out["code"] = name(status->why.code);
+    out["why"] = to_string(status->why);
+  }
+  return out;
+}
+
+/// Will more waiting help?
+bool settled(const Json& status) {
+  const std::string code = status.value("code", std::string());
+  return status["ready"] == true ||
+         (code != name(Code::kAgentDown) && code != name(Code::kAgentStarting));
+}
+
+}  // namespace
+
+Result<Answer> Service::handle(const Json& request, const Progress& progress) {
+  static constexpr std::array<std::pair<std::string_view, Operation>, 15>
+      kOperations{{{"down", &Service::down},
+                   {"inventory", &Service::inventory},
+                   {"netns", &Service::netns},
+                   {"nodes", &Service::nodes},
+                   {"ready", &Service::ready},
+                   {"join", &Service::join},
+                   {"leave", &Service::leave},
+                   {"agent", &Service::agent},
+                   {"pod.add", &Service::pod_add},
+                   {"pod.del", &Service::pod_del},
+                   {"pod.check", &Service::pod_check},
+                   {"pod.list", &Service::pod_list},
+                   {"matrix", &Service::matrix},
+                   {"routes", &Service::routes},
+                   {"topology", &Service::topology}}};
+  const std::string wanted = text_of(request, "op");
+  for (const auto& [op, operation] : kOperations) {
+    if (op != wanted) continue;
+    try {
+      return (this->*operation)(request, progress);
+    } catch (const Json::exception& wrong) {
+      return make_error(Code::kDecode, "{}: {}", wanted, wrong.what());
+    }
+  }
+  return make_error(
+      Code::kUnsupportedField,
+      "the lab has no operation \"{}\"; is it of another version?", wanted);
+}
+
+Result<Answer> Service::down(const Json& request, const Progress& progress) {
+  Result<Answer> out = inventory(request, progress);
+  stop_();
+  return out;
+}
+
+Result<Answer> Service::inventory(const Json&, const Progress&) {
+  const Inventory all = desk_.ask([&] { return world_.inventory(); });
+  return answer(TRY(parse_json(to_json(all))));
+}
+
+/// The namespace of a node, or of a pod on it, for `exec`.
+Result<Answer> Service::netns(const Json& request, const Progress&) {
+  const PodId id{text_of(request, "node"),
+                 request.value("namespace", "default"),
+                 text_of(request, "pod")};
+  const std::string path = TRY(desk_.ask([&]() -> Result<std::string> {
+    if (id.name.empty()) return TRY(world_.node(id.node))->ns().path();
+    const auto pod = world_.pods().find(id);
+    if (pod != world_.pods().end()) return pod->second.ns.path();
+    return make_error(Code::kUnknownAttachment, "there is no pod {}",
+                      id.to_string());
+  }));
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return errno_error(errno, fmt::format("open {}", path));
+  Answer out = answer(Json::object());
+  out.fd = std::move(fd);
+  return out;
+}
+
+Result<Answer> Service::nodes(const Json&, const Progress&) {
+  std::vector<std::pair<NodeSpec, std::string>> all;
+  desk_.ask([&] {
+    for (const auto& [name, node] : world_.nodes()) {
+      all.emplace_back(node->spec(), node->paths().socket());
+    }
+  });
+  Json out = Json::array();
+  for (const auto& [spec, socket] : all) {
+    out.push_back(node_status(spec, socket));
+  }
+  return answer(std::move(out));
+}
+
+/// Waits until each node's agent is ready, or has a reason that waiting does
+/// not mend.
+Result<Answer> Service::ready(const Json& request, const Progress& progress) {
+  const auto limit = milliseconds(request.value("timeoutMs", 20000));
+  const auto end = steady_clock::now() + limit;
+  const auto wanted = request.value("nodes", std::vector<std::string>());
+  std::set<std::string> told;
+  while (true) {
+    Answer all = TRY(nodes(request, progress));
+    Json out = Json::array();
+    bool done = true;
+    for (const Json& status : *all.result) {
+      const auto who = status["name"].get<std::string>();
+      if (!wanted.empty() && std::ranges::find(wanted, who) == wanted.end()) {
+        continue;
+      }
+      done = done && settled(status);
+      if (settled(status) && told.insert(who).second) {
+        progress(fmt::format("{}: {}", who,
+                             status["ready"] == true
+                                 ? "ready, mode " + text_of(status, "mode")
+                                 : text_of(status, "why")));
+      }
+      out.push_back(status);
+    }
+    if (done || cancelled_ || steady_clock::now() >= end) {
+      return answer(std::move(out));
+    }
+    std::this_thread::sleep_for(kReadyEvery);
+  }
+}
+
+Result<Answer> Service::join(const Json& request, const Progress&) {
+  TRY(desk_.ask([&] { return world_.join(text_of(request, "node")); }));
+  return answer(Json::object());
+}
+
+Result<Answer> Service::leave(const Json& request, const Progress&) {
+  TRY(desk_.ask([&] { return world_.leave(text_of(request, "node")); }));
+  return answer(Json::object());
+}
+
+Result<Answer> Service::agent(const Json& request, const Progress&) {
+  const std::string who = text_of(request, "node");
+  const std::string verb = text_of(request, "verb");
+  TRY(desk_.ask([&]() -> Result<void> {
+    if (verb == "start") return world_.start_agent(who);
+    if (verb != "stop" && verb != "kill") {
+      return make_error(Code::kUnsupportedField,
+                        "an agent can be told start, stop or kill, not {}",
+                        verb);
+    }
+    TRY(world_.node(who))->stop_agent(verb == "kill");
+    return {};
+  }));
+  return answer(Json::object());
+}
+
+Result<Answer> Service::routes(const Json& request, const Progress&) {
+  const std::string command = request.value("command", "show route");
+  // birdc answers in milliseconds; it may run at the desk.
+  const std::string text =
+      TRY(desk_.ask([&] { return world_.data_centre().birdc(command); }));
+  return answer({{"text", text}});
+}
+
+Result<Answer> Service::topology(const Json&, const Progress&) {
+  return answer(
+      TRY(parse_json(TRY(read_file(world_.directory() + "/topology.json")))));
+}
+
+}  // namespace linsey::lab
