@@ -18,7 +18,7 @@ Json value_at(const std::string& body, const std::string& pointer) {
 
 }  // namespace
 
-SmallCloud::SmallCloud() {
+void fill(Cloud& cloud) {
   cloud
       .add(VpcSpec{.id = "vpc-1",
                    .cidr = cidr("172.16.0.0/16"),

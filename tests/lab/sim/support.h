@@ -12,8 +12,10 @@ namespace linsey::sim::tests {
 
 /// One VPC, zones a and b, a host vSwitch and a pod vSwitch in each (that of b
 /// without IPv6), a security group, two ecs.g7.large instances: i-a and i-b.
+void fill(Cloud& cloud);
+
 struct SmallCloud {
-  SmallCloud();
+  SmallCloud() { fill(cloud); }
 
   linsey::tests::FakeClock clock;
   Cloud cloud{clock};
