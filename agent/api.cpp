@@ -154,6 +154,7 @@ void Api::allocate(rpc::RequestId id, const rpc::Request& request) {
   call.ticket = id;
   call.attachment = std::move(attachment).value();
   if (request.timeout) call.patience = *request.timeout;
+  call.asked_at = request.began;
   call.reply = [this, id](const Result<rpc::Lease>& lease) {
     return server_.answer(id, lease ? rpc::ok(rpc::to_json(*lease))
                                     : rpc::failure(lease.error()));

@@ -111,7 +111,7 @@ void Service::allocate(AllocateCall call) {
 
 bool Service::try_assign(AllocateCall& call, Instant began) {
   const ipam::AssignRequest request{call.attachment, deps_.ledger.families(),
-                                    std::nullopt};
+                                    call.asked_at};
   const Result<ipam::Assigned> assigned =
       deps_.ledger.assign(request, deps_.clock.now());
   if (!assigned) {

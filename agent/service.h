@@ -67,6 +67,7 @@ struct AllocateCall {
   std::uint64_t ticket = 0;
   ipam::Attachment attachment;
   std::optional<Duration> patience;  // how long the client waits, if it says
+  std::optional<Instant> asked_at;   // when it began, if it says
   std::function<bool(const Result<rpc::Lease>&)> reply;
 };
 

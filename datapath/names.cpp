@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::size_t kFelixDigits = 11;
 constexpr std::size_t kOwnDigits = 12;
+// An alias has 255 bytes at most; no container id begins with "~".
+constexpr std::size_t kLongestId = 200;
 
 /// A zero byte can stand in none of the parts, so keys cannot run together.
 std::string key_digest(const ipam::AttachmentKey& key) {
@@ -38,6 +40,10 @@ std::string ifb_name(const ipam::AttachmentKey& key) {
 }
 
 std::string alias_of(const ipam::AttachmentKey& key) {
+  if (key.container_id.size() > kLongestId) {
+    return fmt::format("{}~{}:{}", kAliasPrefix, sha1_hex(key.container_id),
+                       key.ifname);
+  }
   return fmt::format("{}{}:{}", kAliasPrefix, key.container_id, key.ifname);
 }
 

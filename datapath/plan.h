@@ -73,7 +73,8 @@ std::string to_text(const Plan& plan);
 std::string host_link_name(const ipam::AttachmentKey& key,
                            const ipam::Pod& pod);
 std::string ifb_name(const ipam::AttachmentKey& key);
-/// "linsey:CONTAINER:IFNAME", the owner mark in IFLA_IFALIAS.
+/// "linsey:CONTAINER:IFNAME", the owner mark in IFLA_IFALIAS; for an id of
+/// more than 200 bytes "~" and its SHA-1 stand for it.
 std::string alias_of(const ipam::AttachmentKey& key);
 std::uint32_t birth_group(const ipam::AttachmentKey& key);
 

@@ -61,7 +61,7 @@ Result<TakenDown> unwire(const ipam::AttachmentKey& key, const ipam::Pod& pod);
 struct OurLink {
   int index = 0;
   std::string name = {};
-  std::string container_id;
+  std::string container_id;  // as in the alias; match keys by alias_of()
   std::string ifname;
   bool dying = false;      // in kDyingGroup
   bool half_made = false;  // its maker did not come to the alias; no owner

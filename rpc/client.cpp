@@ -142,7 +142,8 @@ Result<std::string> Client::call(std::string_view method,
   Request request{.method = std::string(method),
                   .path = path,
                   .body = std::move(body),
-                  .protocol = kProtocol};
+                  .protocol = kProtocol,
+                  .began = start};
   constexpr Duration kLongestPause = 100ms;
   for (Duration pause = 2ms;; pause = std::min(pause * 2, kLongestPause)) {
     request.timeout = std::chrono::milliseconds(poll_ms(deadline, clock.now()));

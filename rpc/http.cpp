@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <utility>
 
 #include "rpc/message.h"
@@ -51,6 +52,7 @@ struct Headers {
   std::optional<std::uint64_t> content_length;
   std::optional<int> protocol;
   std::optional<std::chrono::milliseconds> timeout;
+  std::optional<Instant> began;
   std::string content_type;
 };
 
@@ -87,6 +89,10 @@ Result<void> read_header(std::string_view line, Headers& headers) {
     constexpr std::uint64_t kOneHour = 3'600'000;
     headers.timeout =
         std::chrono::milliseconds(std::min(TRY(number(name, value)), kOneHour));
+  } else if (equal_caseless(name, "Linsey-Began")) {
+    constexpr std::uint64_t kLatest = std::numeric_limits<std::int64_t>::max();
+    headers.began = Instant(
+        static_cast<std::int64_t>(std::min(TRY(number(name, value)), kLatest)));
   } else if (equal_caseless(name, "Content-Type")) {
     headers.content_type = value;
   }
@@ -205,6 +211,7 @@ Result<std::optional<Request>> parse_request(std::string_view bytes) {
   Request request = TRY(read_request_line(head->first_line));
   request.protocol = head->headers.protocol;
   request.timeout = head->headers.timeout;
+  request.began = head->headers.began;
   const std::string_view body = bytes.substr(head->length);
   const std::uint64_t wanted = head->headers.content_length.value_or(0);
   if (body.size() < wanted) return std::optional<Request>();
@@ -252,6 +259,9 @@ std::string format_request(const Request& request) {
   }
   if (request.timeout) {
     out += fmt::format("Linsey-Timeout-Ms: {}\r\n", request.timeout->count());
+  }
+  if (request.began) {
+    out += fmt::format("Linsey-Began: {}\r\n", request.began->count());
   }
   out += fmt::format("Content-Length: {}\r\nConnection: close\r\n\r\n",
                      request.body.size());

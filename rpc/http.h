@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace linsey::rpc {
@@ -28,6 +29,8 @@ struct Request {
   std::optional<int> protocol = {};
   /// Header Linsey-Timeout-Ms: how long the client will wait for the answer.
   std::optional<std::chrono::milliseconds> timeout = {};
+  /// Header Linsey-Began: when the client began, nanoseconds since boot.
+  std::optional<Instant> began = {};
   /// It came over TCP (metrics), from nobody known: answer only what is public.
   bool from_tcp = false;
 };

@@ -76,6 +76,16 @@ TEST(Plan, NamesOtherInterfacesByTheWholeKey) {
   EXPECT_NE(one, host_link_name({"n", "c", "net2"}, pod));
 }
 
+TEST(Plan, MarksTheLinkOfALongContainerIdByItsDigest) {
+  const std::string id(300, 'x');
+  const std::string alias = alias_of({"net1", id, "eth0"});
+
+  EXPECT_LT(alias.size(), 255U);
+  EXPECT_TRUE(alias.starts_with("linsey:~")) << alias;
+  EXPECT_NE(alias, alias_of({"net1", id + "x", "eth0"}));
+  EXPECT_EQ(alias_of({"net1", "c1", "eth0"}), "linsey:c1:eth0");
+}
+
 TEST(Plan, IsTheSameEachTime) {
   EXPECT_EQ(must(make_plan(attachment_of(), on_eni())),
             must(make_plan(attachment_of(), on_eni())));

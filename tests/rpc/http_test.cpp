@@ -13,7 +13,8 @@ TEST(Http, RequestRoundTrips) {
                         .query = "a=b",
                         .body = "{\"x\": 1}",
                         .protocol = 1,
-                        .timeout = 1500ms};
+                        .timeout = 1500ms,
+                        .began = Instant(123456789)};
   const auto parsed = parse_request(format_request(request));
   ASSERT_TRUE(parsed && *parsed);
   const Request& got = **parsed;
@@ -23,6 +24,7 @@ TEST(Http, RequestRoundTrips) {
   EXPECT_EQ(got.body, request.body);
   EXPECT_EQ(got.protocol, 1);
   EXPECT_EQ(got.timeout, 1500ms);
+  EXPECT_EQ(got.began, Instant(123456789));
 }
 
 TEST(Http, EveryPrefixOfARequestAsksForMore) {
