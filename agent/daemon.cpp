@@ -58,7 +58,9 @@ Result<std::unique_ptr<Daemon>> Daemon::open(const std::string& config_file,
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(documents)));
   TRY(daemon->open_state());
   daemon->links_ = TRY(HostLinks::start(daemon->loop_));
-  daemon->wire(factory);
+  daemon->wire_service();
+  daemon->wire_supply(factory);
+  daemon->wire_views();
   return daemon;
 }
 
@@ -67,20 +69,23 @@ Result<void> Daemon::open_state() {
   TRY(make_directories(config.state_dir, 0700));
   lock_ = TRY(context(FileLock::acquire(config.state_dir + "/agent.lock"),
                       "is another linseyd running? lock {}", config.state_dir));
+  boot_id_ = TRY(boot_id());
   ipam::Store::Opened opened =
       TRY(ipam::Store::open({.path = config.state_dir + "/ledger.db",
-                             .boot_id = TRY(boot_id()),
+                             .boot_id = boot_id_,
                              .ledger = ledger_options(config)},
                             clock_.now()));
   for (const Error& warning : opened.loaded.warnings) {
     log::error("ledger: {}", to_string(warning));
+    if (warning.code == Code::kStateCorrupt) kernel_is_witness_ = true;
   }
+  if (opened.loaded.fresh) kernel_is_witness_ = true;
   store_ = std::move(opened.store);
   ledger_ = std::move(opened.loaded.ledger);
   return {};
 }
 
-void Daemon::wire(const SupplierFactory& factory) {
+void Daemon::wire_service() {
   service_ = std::make_unique<Service>(ServiceDeps{
       .loop = loop_,
       .clock = clock_,
@@ -91,7 +96,31 @@ void Daemon::wire(const SupplierFactory& factory) {
       .take_down =
           [this](const Teardown& teardown, TeardownDone done) {
             links_->take_down(teardown, std::move(done));
-          }});
+          },
+      .sweep = [this](
+                   const auto& keep,
+                   auto done) { reconciler_->sweep(keep, std::move(done)); }});
+  reconciler_ =
+      std::make_unique<Reconciler>(ReconcilerDeps{.loop = loop_,
+                                                  .worker = kernel_worker_,
+                                                  .clock = clock_,
+                                                  .ledger = ledger_,
+                                                  .service = *service_,
+                                                  .links = *links_,
+                                                  .metrics = metrics_});
+  notes_ = std::make_unique<Notes>(
+      NotesDeps{.loop = loop_,
+                .metrics = metrics_,
+                .directory = documents_->config().state_dir + "/notes",
+                .boot_id = boot_id_,
+                .free = [this](const ipam::AttachmentKey& key,
+                               const ipam::Pod& pod, auto done) {
+                  service_->free_now(key, pod, std::move(done));
+                }});
+  loop_.set_after_turn([this] { service_->commit(); });
+}
+
+void Daemon::wire_supply(const SupplierFactory& factory) {
   placement_ = std::make_unique<Placement>(
       PlacementDeps{.loop = loop_,
                     .worker = node_worker_,
@@ -109,6 +138,15 @@ void Daemon::wire(const SupplierFactory& factory) {
                                             .metrics = metrics_,
                                             .hooks = service_->supply_hooks()});
                     }});
+  conflist_ = std::make_unique<Conflist>(
+      ConflistDeps{.loop = loop_,
+                   .worker = node_worker_,
+                   .metrics = metrics_,
+                   .config = documents_->config(),
+                   .ready = [this] { return service_->status().ready; }});
+}
+
+void Daemon::wire_views() {
   api_ = std::make_unique<Api>(ApiDeps{
       .loop = loop_,
       .service = *service_,
@@ -121,14 +159,7 @@ void Daemon::wire(const SupplierFactory& factory) {
                        ledger_, supplier == nullptr ? "" : supplier->describe(),
                        clock_.now());
                  }}}});
-  conflist_ = std::make_unique<Conflist>(
-      ConflistDeps{.loop = loop_,
-                   .worker = node_worker_,
-                   .metrics = metrics_,
-                   .config = documents_->config(),
-                   .ready = [this] { return service_->status().ready; }});
   describe_ledger();
-  loop_.set_after_turn([this] { service_->commit(); });
 }
 
 void Daemon::describe_ledger() {
@@ -186,11 +217,15 @@ Result<void> Daemon::run() {
     placement_->documents_changed();
   }));
   TRY(make_directories(config.run_dir, 0700));
+  // Before anything is served: what the kernel shows, what the plugin left.
+  TRY(reconciler_->at_start(kernel_is_witness_));
+  TRY(notes_->start());
   TRY(api_->listen(config.socket, config.metrics_listen));
   log::info("linseyd serves node {} on {}", documents_->node_name(),
             config.socket);
   placement_->start();
   conflist_->start();
+  reconciler_->start();
   loop_.run();
   return {};
 }

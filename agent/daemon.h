@@ -13,7 +13,9 @@
 #include "agent/host_links.h"
 #include "agent/loop.h"
 #include "agent/metrics.h"
+#include "agent/notes.h"
 #include "agent/placement.h"
+#include "agent/reconciler.h"
 #include "agent/service.h"
 #include "agent/supplier.h"
 #include "agent/worker.h"
@@ -45,7 +47,9 @@ class Daemon {
   explicit Daemon(std::unique_ptr<Documents> documents);
   Result<void> open_state();
   Result<void> watch_signals();
-  void wire(const SupplierFactory& factory);
+  void wire_service();
+  void wire_supply(const SupplierFactory& factory);
+  void wire_views();
   void describe_ledger();
   void shut_down();
 
@@ -56,11 +60,16 @@ class Daemon {
   Metrics metrics_;
   std::optional<ipam::Store> store_;
   ipam::Ledger ledger_;
+  std::string boot_id_;
+  bool kernel_is_witness_ = false;  // the ledger was lost or damaged
   UniqueFd signals_;
   Worker node_worker_{loop_, "node"};
   Worker supply_worker_{loop_, "supply"};
+  Worker kernel_worker_{loop_, "kernel"};
   std::unique_ptr<HostLinks> links_;
   std::unique_ptr<Service> service_;
+  std::unique_ptr<Reconciler> reconciler_;
+  std::unique_ptr<Notes> notes_;
   std::unique_ptr<Placement> placement_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<Conflist> conflist_;

@@ -14,9 +14,11 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/loop.h"
@@ -53,6 +55,11 @@ struct ServiceDeps {
   std::function<Result<void>()> save;
   /// Takes the path down and calls back when the link is gone from view.
   std::function<void(const Teardown&, TeardownDone)> take_down;
+  /// Removes links of ours that neither the ledger nor `keep` knows, as
+  /// (container id, ifname). Part of GC.
+  std::function<void(const std::set<std::pair<std::string, std::string>>& keep,
+                     std::function<void(const Result<void>&)> done)>
+      sweep;
 };
 
 /// What this node is, as far as it is decided.
@@ -99,8 +106,10 @@ class Service {
   /// gathered; what could be released is.
   void gc(const rpc::GcRequest& request,
           std::function<void(const Result<rpc::GcReply>&)> reply);
-  /// Frees one attachment whose sandbox is known to be gone.
-  void free_now(const ipam::AttachmentKey& key);
+  /// Frees one attachment whose sandbox is known to be gone (a release note, an
+  /// earlier boot). `done` hears whether that is saved.
+  void free_now(const ipam::AttachmentKey& key, const ipam::Pod& pod,
+                std::function<void(const Result<void>&)> done);
 
   rpc::Status status() const;
   std::size_t waiting() const { return waiters_.size(); }
@@ -140,6 +149,7 @@ class Service {
   Teardown teardown_of(const ipam::AttachmentKey& key) const;
   void give_back(const ipam::AttachmentKey& key,
                  const std::vector<IpAddr>& seen);
+  void end_part(const std::shared_ptr<Gc>& gc);
   void record(const char* verb, const Result<void>& outcome, Instant began);
   Result<void> save();
 

@@ -22,6 +22,7 @@ std::string text(const AttachmentKey& key) {
 struct Service::Gc {
   rpc::GcReply reply;
   ErrorList errors;
+  std::set<std::pair<std::string, std::string>> keep;
   std::size_t left = 0;
   Instant began{};
   std::function<void(const Result<rpc::GcReply>&)> answer;
@@ -112,16 +113,37 @@ Result<ipam::Held> Service::check(const AttachmentKey& key) const {
 
 void Service::gc(const rpc::GcRequest& request,
                  std::function<void(const Result<rpc::GcReply>&)> reply) {
-  std::set<AttachmentKey> keep;
-  for (const rpc::KeepAttachment& kept : request.keep) {
-    keep.insert({request.network, kept.container_id, kept.ifname});
-  }
   // shared_ptr: each of the teardowns under way holds it, the last one ends it.
   const auto gc = std::make_shared<Gc>();
   gc->began = deps_.clock.now();
   gc->answer = std::move(reply);
-  const auto finish_one = [this, gc] {
-    if (--gc->left > 0) return;
+  std::set<AttachmentKey> keep;
+  for (const rpc::KeepAttachment& kept : request.keep) {
+    keep.insert({request.network, kept.container_id, kept.ifname});
+    gc->keep.emplace(kept.container_id, kept.ifname);
+  }
+  const std::vector<AttachmentKey> stale =
+      deps_.ledger.keys_not_in(request.network, keep);
+  gc->left = stale.size() + 1;
+  for (const AttachmentKey& key : stale) {
+    take_down(teardown_of(key),
+              [this, gc, key](const Result<std::vector<IpAddr>>& seen) {
+                if (seen) {
+                  give_back(key, *seen);
+                  gc->reply.released.push_back(key);
+                } else {
+                  gc->errors.add(context(seen, "collect {}", text(key)));
+                }
+                end_part(gc);
+              });
+  }
+  end_part(gc);
+}
+
+void Service::end_part(const std::shared_ptr<Gc>& gc) {
+  if (--gc->left > 0) return;
+  deps_.sweep(gc->keep, [this, gc](const Result<void>& swept) {
+    gc->errors.add(context(swept, "sweep links"));
     pending_.push_back({[this, gc](const Result<void>&) {
       const Result<void> outcome = gc->errors.result();
       record("gc", outcome, gc->began);
@@ -131,34 +153,23 @@ void Service::gc(const rpc::GcRequest& request,
         gc->answer(outcome.error());
       }
     }});
-  };
-  const std::vector<AttachmentKey> stale =
-      deps_.ledger.keys_not_in(request.network, keep);
-  gc->left = stale.size() + 1;
-  for (const AttachmentKey& key : stale) {
-    take_down(teardown_of(key), [this, gc, key, finish_one](
-                                    const Result<std::vector<IpAddr>>& seen) {
-      if (seen) {
-        give_back(key, *seen);
-        gc->reply.released.push_back(key);
-      } else {
-        gc->errors.add(context(seen, "collect {}", text(key)));
-      }
-      finish_one();
-    });
-  }
-  finish_one();
+  });
 }
 
-void Service::free_now(const AttachmentKey& key) {
-  take_down(teardown_of(key),
-            [this, key](const Result<std::vector<IpAddr>>& seen) {
-              if (seen) {
-                give_back(key, *seen);
-              } else {
-                log::warn("free {}: {}", text(key), to_string(seen.error()));
-              }
-            });
+void Service::free_now(const AttachmentKey& key, const ipam::Pod& pod,
+                       std::function<void(const Result<void>&)> done) {
+  Teardown teardown = teardown_of(key);
+  if (teardown.pod.name.empty()) teardown.pod = pod;
+  take_down(teardown, [this, key, done = std::move(done)](
+                          const Result<std::vector<IpAddr>>& seen) {
+    if (!seen) {
+      log::warn("free {}: {}", text(key), to_string(seen.error()));
+      done(seen.error());
+      return;
+    }
+    give_back(key, *seen);
+    pending_.push_back({done});
+  });
 }
 
 rpc::Status Service::status() const {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,18 +63,26 @@ struct Heard {
 struct FakeNode {
   FakeNode()
       : loop(clock),
-        service({.loop = loop,
-                 .clock = clock,
-                 .ledger = ledger,
-                 .metrics = metrics,
-                 .config = config,
-                 .save = [this] { return save(); },
-                 .take_down =
-                     [this](const Teardown& t, TeardownDone done) {
-                       teardowns.push_back(t);
-                       dying.emplace_back(t.key, std::move(done));
-                       if (links_go_at_once) links_gone();
-                     }}) {
+        service(
+            {.loop = loop,
+             .clock = clock,
+             .ledger = ledger,
+             .metrics = metrics,
+             .config = config,
+             .save = [this] { return save(); },
+             .take_down =
+                 [this](const Teardown& t, TeardownDone done) {
+                   teardowns.push_back(t);
+                   dying.emplace_back(t.key, std::move(done));
+                   if (links_go_at_once) links_gone();
+                 },
+             .sweep =
+                 [this](
+                     const std::set<std::pair<std::string, std::string>>& keep,
+                     const std::function<void(const Result<void>&)>& done) {
+                   swept_keeping = keep;
+                   done({});
+                 }}) {
     loop.set_after_turn([this] { service.commit(); });
     supplier.hooks = service.supply_hooks();
     service.set_supplier(&supplier);
@@ -175,6 +184,7 @@ struct FakeNode {
   std::optional<Error> take_down_error;
   std::vector<IpAddr> seen_on_routes;
   std::vector<Teardown> teardowns;
+  std::optional<std::set<std::pair<std::string, std::string>>> swept_keeping;
   std::vector<std::pair<ipam::AttachmentKey, TeardownDone>> dying;
   std::vector<ipam::AttachmentKey> saved_keys;  // held on disk
   int saves = 0;

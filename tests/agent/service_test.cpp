@@ -293,6 +293,27 @@ TEST_F(ServiceTest, GcReleasesWhatTheRuntimeDoesNotList) {
 
   EXPECT_THAT((*heard)->released, ElementsAre(key("c1"), key("c3")));
   EXPECT_NE(ledger.find(key("c2")), nullptr);
+  EXPECT_THAT(*swept_keeping, ElementsAre(std::pair("c2", "eth0")));
+}
+
+TEST_F(ServiceTest, FreeingTellsWhetherItIsSaved) {
+  supply({"10.0.0.1"});
+  (void)add("c1");
+  std::optional<Result<void>> heard;
+  const auto free = [&] {
+    service.free_now(key("c1"), {},
+                     [&](const Result<void>& done) { heard = done; });
+    turn();
+  };
+
+  disk_error = make_error(Code::kDiskFull, "no space");
+  free();
+  EXPECT_EQ(heard->error().code, Code::kDiskFull);
+  disk_error.reset();
+  free();
+
+  EXPECT_TRUE(heard->has_value());
+  EXPECT_THAT(saved_keys, IsEmpty());
 }
 
 TEST_F(ServiceTest, GcLeavesOtherNetworksAlone) {

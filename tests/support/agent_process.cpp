@@ -62,7 +62,7 @@ Json node_json(const AgentOptions& options) {
 
 AgentProcess::AgentProcess(const netlink::NetNs& host, AgentOptions options)
     : host_(host), options_(std::move(options)) {
-  for (const char* name : {"run", "state", "notes", "net.d", "etc", "node"}) {
+  for (const char* name : {"run", "state", "net.d", "etc", "node"}) {
     must(make_directories(dir_ / name, 0700));
   }
   make_uplink();

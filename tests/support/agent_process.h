@@ -60,7 +60,7 @@ class AgentProcess {
 
   std::string socket() const { return dir_ / "run/agent.sock"; }
   std::string state_dir() const { return dir_ / "state"; }
-  std::string notes_dir() const { return dir_ / "notes"; }
+  std::string notes_dir() const { return dir_ / "state/notes"; }
   std::string cni_conf_dir() const { return dir_ / "net.d"; }
   std::string config_file() const { return dir_ / "etc/agent.json"; }
   std::string node_file() const { return dir_ / "node/node.json"; }
