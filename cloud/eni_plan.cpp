@@ -27,6 +27,7 @@ class Planner {
   void count_demand();
   void assign_ipv6();
   void assign();
+  void take(unsigned count);
   void create();
   VSwitch* choose();
   void reclaim();
@@ -38,6 +39,7 @@ class Planner {
   EniPlan plan_;
   unsigned slots_ = 0;
   unsigned need_ = 0;
+  unsigned nice_ = 0;          // what one call brings along, up to max_idle
   unsigned need_waiting_ = 0;  // the part of it that somebody waits for
   unsigned serving_ = 0;       // interfaces for pods, planned ones included
 };
@@ -111,6 +113,10 @@ void Planner::count_demand() {
   const unsigned left =
       (stock > input_.waiting ? stock - input_.waiting : 0) + input_.cooling;
   need_ = need_waiting_ + (input_.min_idle > left ? input_.min_idle - left : 0);
+  // A call costs the same for one address as for ten, so a pool that runs low
+  // is filled up; an interface more is made only for what is needed.
+  const unsigned after = std::max(left, input_.min_idle);
+  nice_ = need_ > 0 && input_.max_idle > after ? input_.max_idle - after : 0;
 }
 
 // Every IPv4 address gets an IPv6 one beside it, as far as the type allows.
@@ -128,6 +134,12 @@ void Planner::assign_ipv6() {
   }
 }
 
+void Planner::take(unsigned count) {
+  const unsigned needed = std::min(need_, count);
+  need_ -= needed;
+  nice_ -= count - needed;
+}
+
 void Planner::assign() {
   std::vector<const PlanEni*> candidates;
   for (const PlanEni& eni : input_.enis) {
@@ -143,15 +155,15 @@ void Planner::assign() {
     const auto v_switch =
         std::ranges::find(v_switches_, eni->v_switch, &VSwitch::id);
     unsigned room = per_eni() - eni->ipv4;
-    while (need_ > 0 && room > 0 && v_switch->free > 0) {
+    while (need_ + nice_ > 0 && room > 0 && v_switch->free > 0) {
       const auto free = static_cast<unsigned>(
           std::min<std::uint64_t>(v_switch->free, kAssignBatch));
-      const unsigned count = std::min({need_, room, free});
+      const unsigned count = std::min({need_ + nice_, room, free});
       plan_.actions.push_back({.kind = ActionKind::kAssign,
                                .eni_id = eni->id,
                                .family = Family::kV4,
                                .count = count});
-      need_ -= count;
+      take(count);
       room -= count;
       v_switch->free -= count;
     }
@@ -184,14 +196,14 @@ void Planner::create() {
     if (v_switch == nullptr) return;
     const auto free = static_cast<unsigned>(
         std::min<std::uint64_t>(v_switch->free, kCreateBatch));
-    const unsigned count = std::min({need_, per_eni(), free});
+    const unsigned count = std::min({need_ + nice_, per_eni(), free});
     if (count == 0) return;
     plan_.actions.push_back(
         {.kind = ActionKind::kCreate,
          .v_switch = v_switch->id,
          .count = count,
          .count6 = input_.dual_stack ? std::min(count, kCreateIpv6) : 0});
-    need_ -= count;
+    take(count);
     v_switch->free -= count;
     --slots_;
     ++serving_;

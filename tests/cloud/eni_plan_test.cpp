@@ -45,8 +45,7 @@ PlanInput input() {
                      .ipv4_per_eni = 6,
                      .ipv6_per_eni = 6},
           .v_switches = {v_switch("vsw-1"), v_switch("vsw-2", 250)},
-          .suspended = {},
-          .max_idle = 100};
+          .suspended = {}};
 }
 
 std::vector<std::string> actions(const PlanInput& in) {
@@ -114,6 +113,28 @@ TEST(EniPlan, AssignsTenAtMostInOneCall) {
   EXPECT_THAT(actions(in),
               ElementsAre("assign 10 IPv4 on eni-1", "assign 10 IPv4 on eni-1",
                           "assign 3 IPv4 on eni-1"));
+}
+
+TEST(EniPlan, FillsThePoolUpOnceItRunsLow) {
+  PlanInput in = input();
+  in.limits.ipv4_per_eni = 30;
+  in.enis = {in_use("eni-1", 5, 4)};
+  in.min_idle = 2;
+  in.max_idle = 8;
+  in.free = 2;
+  EXPECT_THAT(actions(in), IsEmpty());
+
+  in.free = 1;
+  EXPECT_THAT(actions(in), ElementsAre("assign 7 IPv4 on eni-1"));
+}
+
+TEST(EniPlan, MakesNoInterfaceMoreOnlyToFillThePoolUp) {
+  PlanInput in = input();
+  in.enis = {in_use("eni-1", 4, 4)};
+  in.min_idle = 2;
+  in.max_idle = 8;
+
+  EXPECT_THAT(actions(in), ElementsAre("assign 2 IPv4 on eni-1"));
 }
 
 TEST(EniPlan, CreatesUpToTheQuotaOfAnInterface) {
