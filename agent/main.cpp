@@ -8,6 +8,7 @@
 
 #include "agent/block_supplier.h"
 #include "agent/daemon.h"
+#include "agent/eni_supplier.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "conf/agent_config.h"
@@ -74,8 +75,7 @@ Result<std::unique_ptr<agent::Supplier>> make_supplier(
   if (mode == conf::Mode::kBgp) {
     return std::unique_ptr<agent::Supplier>(new agent::BlockSupplier(deps));
   }
-  return make_error(Code::kNotAvailable, "this linseyd cannot do mode {}",
-                    name(mode));
+  return std::unique_ptr<agent::Supplier>(new agent::EniSupplier(deps));
 }
 
 }  // namespace

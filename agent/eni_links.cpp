@@ -1,0 +1,111 @@
+#include "agent/eni_links.h"
+
+#include <sys/epoll.h>
+
+#include <utility>
+#include <variant>
+
+#include "base/log.h"
+#include "netlink/netns.h"
+
+namespace linsey::agent {
+namespace {
+
+void add_gateway(netlink::Batch& batch, const netlink::Link& link,
+                 std::uint32_t table, const IpAddr& gateway) {
+  const bool v4 = gateway.is_v4();
+  // The gateway itself first: it is on no network of this link.
+  batch.replace_route(
+      {.dst = Cidr::host(gateway),
+       .link_index = link.index,
+       .scope = v4 ? netlink::Scope::kLink : netlink::Scope::kGlobal,
+       .table = table});
+  const IpAddr any = v4 ? IpAddr() : *IpAddr::parse("::");
+  batch.replace_route({.dst = Cidr(any, 0),
+                       .link_index = link.index,
+                       .gateway = gateway,
+                       .onlink = true,
+                       .table = table});
+}
+
+/// Links that carry the MAC of the one below them.
+bool wears_its_members_mac(const std::string& kind) {
+  return kind == "bridge" || kind == "bond" || kind == "team" || kind == "vlan";
+}
+
+void set_ipv6(const std::string& link) {
+  // Router advertisements would put a default route into the main table;
+  // force_forwarding forwards on this link alone where the kernel has it.
+  for (const auto& [name, value] :
+       {std::pair("accept_ra", "0"), std::pair("force_forwarding", "1")}) {
+    const Result<void> done = netlink::set_sysctl(
+        fmt::format("net/ipv6/conf/{}/{}", link, name), value);
+    if (!done) log::info("{}: {}", link, done.error().msg);
+  }
+}
+
+}  // namespace
+
+EniLinks::EniLinks(Loop& loop, netlink::Socket socket, netlink::Monitor monitor)
+    : loop_(loop), socket_(std::move(socket)), monitor_(std::move(monitor)) {}
+
+EniLinks::~EniLinks() {
+  loop_.unwatch(monitor_.fd());
+}
+
+Result<std::unique_ptr<EniLinks>> EniLinks::start(
+    Loop& loop, std::function<void()> on_new_link) {
+  netlink::Socket socket = TRY(netlink::Socket::open());
+  const auto heard = std::make_shared<bool>(false);
+  netlink::Monitor monitor = TRY(netlink::Monitor::open(
+      {netlink::Topic::kLinks}, [heard](const netlink::Event& event) {
+        *heard = *heard || !event.removed;
+      }));
+  std::unique_ptr<EniLinks> links(
+      new EniLinks(loop, std::move(socket), std::move(monitor)));
+  loop.watch(links->monitor_.fd(), EPOLLIN, "ENI links",
+             [self = links.get(), heard,
+              on_new_link = std::move(on_new_link)](std::uint32_t) {
+               *heard = false;
+               const Result<void> drained = self->monitor_.drain();
+               if (!drained) log::warn("{}", to_string(drained.error()));
+               if (*heard) on_new_link();
+             });
+  return links;
+}
+
+Result<std::optional<netlink::Link>> EniLinks::find(const Mac& mac) {
+  for (const netlink::Link& link : TRY(socket_.links())) {
+    if (link.mac == mac && !wears_its_members_mac(link.kind)) {
+      return std::optional<netlink::Link>(link);
+    }
+  }
+  return std::optional<netlink::Link>();
+}
+
+Result<std::optional<std::uint32_t>> EniLinks::mtu_of(const Mac& mac) {
+  const std::optional<netlink::Link> link = TRY(find(mac));
+  return link ? std::optional<std::uint32_t>(link->mtu) : std::nullopt;
+}
+
+Result<std::optional<EniPlace>> EniLinks::set_up(const EniLink& wanted) {
+  const std::optional<netlink::Link> link = TRY(find(wanted.mac));
+  if (!link) return std::optional<EniPlace>();
+  const std::uint32_t table =
+      wanted.table_base + static_cast<std::uint32_t>(link->index);
+  netlink::Batch batch;
+  netlink::LinkChange change{.rp_filter_strict = false,
+                             .ipv4_forwarding = true};
+  if (wanted.mtu != 0 && wanted.mtu != link->mtu) change.mtu = wanted.mtu;
+  // Up on its own: the kernel handles flags before the families.
+  batch.set_link(link->index, change).set_link(link->index, {.up = true});
+  add_gateway(batch, *link, table, wanted.gateway);
+  if (wanted.gateway6) {
+    set_ipv6(link->name);
+    add_gateway(batch, *link, table, *wanted.gateway6);
+  }
+  TRY(context(socket_.run(batch), "set up interface {}", link->name));
+  return std::optional<EniPlace>(EniPlace{link->index, link->name, table});
+}
+
+}  // namespace linsey::agent

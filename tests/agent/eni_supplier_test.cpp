@@ -1,0 +1,281 @@
+#include "agent/eni_supplier.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/agent/eni_node.h"
+
+namespace linsey::agent {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::SizeIs;
+using tests::must;
+
+class EniSupplierTest : public tests::NetnsTest {
+ protected:
+  /// A region and a configuration; the agent is the test's.
+  void in_region(const std::function<void(EniRegion&, conf::AgentConfig)>& fn) {
+    in_host([&] {
+      EniRegion region(*host, *pod);
+      fn(region, EniAgent::default_config(region));
+    });
+  }
+  /// And a running agent whose warm pool is filled.
+  void with_agent(const std::function<void(EniRegion&, EniAgent&)>& fn) {
+    in_region([&](EniRegion& region, const conf::AgentConfig& config) {
+      EniAgent agent(region, config);
+      agent.start();
+      agent.pass_until([&] { return agent.counts().free == 6; });
+      fn(region, agent);
+    });
+  }
+};
+
+TEST_F(EniSupplierTest, FillsTheWarmPoolFromTheZonesVSwitch) {
+  with_agent([&](EniRegion& region, EniAgent& agent) {
+    const auto enis = region.secondary();
+    ASSERT_THAT(enis, SizeIs(1));
+    EXPECT_EQ(enis[0].v_switch, "vsw-pod-a");
+    EXPECT_EQ(enis[0].instance, "i-a");
+    EXPECT_THAT(enis[0].addresses, SizeIs(6));
+    EXPECT_EQ(enis[0].tags.at(kClusterTag), "test");
+    EXPECT_EQ(enis[0].tags.at(kInstanceTag), "i-a");
+    EXPECT_TRUE(agent.supplier.health().ready);
+    EXPECT_EQ(agent.supplier.health().zone, "cn-sim-a");
+  });
+}
+
+TEST_F(EniSupplierTest, GivesAnAddressWithItsInterfacesPath) {
+  with_agent([&](EniRegion& region, EniAgent& agent) {
+    const auto lease = agent.lease("c1");
+
+    ASSERT_TRUE(lease) << lease.error().msg;
+    const ipam::Allocation& given = lease->allocation;
+    const sim::EniView eni = region.secondary().at(0);
+    EXPECT_THAT(eni.addresses, testing::Contains(given.addresses.at(0)));
+    EXPECT_EQ(given.node_addresses,
+              std::vector{must(IpAddr::parse("172.16.0.9"))});
+    EXPECT_EQ(given.mtu, 1450U);
+    EXPECT_EQ(given.source, "vsw-pod-a/" + eni.id);
+    ASSERT_TRUE(given.eni);
+    EXPECT_EQ(given.eni->eni_id, eni.id);
+    EXPECT_EQ(given.eni->to_pod_priority, 512U);
+    EXPECT_EQ(given.eni->from_pod_priority, 2048U);
+    const std::string table = std::to_string(given.eni->table);
+    EXPECT_THAT(sh(*host, "ip route show table " + table),
+                HasSubstr("default via 172.16.16.253 dev eth1"));
+  });
+}
+
+TEST_F(EniSupplierTest, SetsTheInterfacesLinkUpAndNoOther) {
+  with_agent([&](EniRegion&, EniAgent&) {
+    EXPECT_THAT(sh(*host, "ip link show eth1"), HasSubstr("mtu 1450"));
+    EXPECT_THAT(sh(*host, "ip link show eth1"), HasSubstr(",UP"));
+    EXPECT_THAT(sh(*host, "ip addr show eth1"),
+                testing::Not(HasSubstr("inet ")));
+    EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/eth1/rp_filter"), "2\n");
+    EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/eth1/forwarding"), "1\n");
+    EXPECT_THAT(sh(*host, "ip link show eth0"), HasSubstr("state DOWN"));
+    EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/eth0/forwarding"), "0\n");
+    EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/all/rp_filter"), "0\n");
+  });
+}
+
+TEST_F(EniSupplierTest, ServesWaitersBeyondTheWarmPool) {
+  with_agent([&](EniRegion& region, EniAgent& agent) {
+    const auto all = agent.burst(9);
+
+    for (const auto& heard : all) {
+      EXPECT_TRUE(heard->answer->has_value()) << heard->answer->error().msg;
+    }
+    EXPECT_THAT(region.secondary(), SizeIs(2));
+    EXPECT_TRUE(agent.ledger.check_invariants());
+  });
+}
+
+TEST_F(EniSupplierTest, ServesABurstInFewCalls) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    must(region.cloud.add(sim::InstanceSpec{.id = "i-big",
+                                            .type = "ecs.g7.4xlarge",
+                                            .v_switch = "vsw-host-a",
+                                            .address = {},
+                                            .security_groups = {"sg-1"},
+                                            .host_name = "node-big",
+                                            .role = "linsey",
+                                            .role_allows = {}}));
+    config.evidence.metadata_url = region.metadata_url_of("i-big");
+    EniAgent agent(region, config);
+    agent.start();
+
+    const auto all = agent.burst(200);
+
+    for (const auto& heard : all) {
+      EXPECT_TRUE(heard->answer->has_value()) << heard->answer->error().msg;
+    }
+    const double calls = static_cast<double>(region.calls());
+    EXPECT_LE(calls / 200, 0.15);
+  });
+}
+
+TEST_F(EniSupplierTest, RefusesAtOnceWhenAllInterfacesAreFull) {
+  with_agent([&](EniRegion&, EniAgent& agent) {
+    for (int i = 0; i < 12; ++i) {
+      ASSERT_TRUE(agent.lease("c" + std::to_string(i)));
+    }
+
+    const auto lease = agent.lease("one-too-many");
+
+    ASSERT_FALSE(lease);
+    EXPECT_EQ(lease.error().code, Code::kIpPerEniLimit);
+    EXPECT_FALSE(agent.supplier.health().ready);
+    EXPECT_EQ(agent.supplier.health().why.code, Code::kIpPerEniLimit);
+  });
+}
+
+TEST_F(EniSupplierTest, RefusesAZoneThatIsNotMapped) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    config.eni.zones.clear();
+    config.eni.zones["cn-sim-b"].v_switches = {"vsw-pod-b"};
+    EniAgent agent(region, config);
+    agent.start();
+
+    const auto lease = agent.lease("c1");
+
+    ASSERT_FALSE(lease);
+    EXPECT_EQ(lease.error().code, Code::kZoneNotMapped);
+    EXPECT_EQ(lease.error().msg,
+              "zone cn-sim-a has no pod vSwitch; add it under eni.zones");
+    EXPECT_TRUE(region.secondary().empty());
+    EXPECT_EQ(agent.supplier.health().why.code, Code::kZoneNotMapped);
+  });
+}
+
+struct BadZone {
+  const char* v_switch;
+  Code code;
+};
+
+class EniBadZone : public EniSupplierTest,
+                   public testing::WithParamInterface<BadZone> {};
+
+TEST_P(EniBadZone, IsRefusedWithItsReasonAndNothingIsMade) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    config.eni.zones["cn-sim-a"].v_switches = {"vsw-pod-a",
+                                               GetParam().v_switch};
+    EniAgent agent(region, config);
+    agent.start();
+
+    const auto lease = agent.lease("c1");
+
+    ASSERT_FALSE(lease);
+    EXPECT_EQ(lease.error().code, GetParam().code) << lease.error().msg;
+    EXPECT_THAT(lease.error().msg, HasSubstr(GetParam().v_switch));
+    EXPECT_TRUE(region.secondary().empty());
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, EniBadZone,
+    testing::Values(BadZone{"vsw-none", Code::kVSwitchNotFound},
+                    BadZone{"vsw-pod-b", Code::kVSwitchWrongZone},
+                    BadZone{"vsw-far", Code::kVSwitchWrongVpc},
+                    BadZone{"vsw-host-a", Code::kVSwitchIsHost}));
+
+TEST_F(EniSupplierTest, RefusesALabelThatDisagreesWithTheMetadata) {
+  in_region([&](EniRegion& region, const conf::AgentConfig& config) {
+    EniAgent agent(region, config);
+    agent.node.labels["topology.kubernetes.io/zone"] = "cn-sim-b";
+    agent.start();
+
+    const auto lease = agent.lease("c1");
+
+    ASSERT_FALSE(lease);
+    EXPECT_EQ(lease.error().code, Code::kZoneMismatch);
+  });
+}
+
+TEST_F(EniSupplierTest, StartsWhenTheConfigurationIsMended) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    const auto good = config.eni.zones;
+    config.eni.zones.clear();
+    EniAgent agent(region, config);
+    agent.start();
+    ASSERT_FALSE(agent.lease("c1"));
+
+    agent.config.eni.zones = good;
+    agent.supplier.config_changed();
+
+    EXPECT_TRUE(agent.lease("c1"));
+  });
+}
+
+TEST_F(EniSupplierTest, NamesTheExhaustedVSwitches) {
+  in_region([&](EniRegion& region, const conf::AgentConfig& config) {
+    region.tune([](sim::Knobs& knobs) {
+      knobs.exhausted = {{"vsw-pod-a", "InvalidVSwitchId.IpNotEnough"},
+                         {"vsw-more-a", "QuotaExceeded.PrivateIpAddress"}};
+    });
+    EniAgent agent(region, config);
+    agent.start();
+
+    const auto lease = agent.lease("c1");
+
+    ASSERT_FALSE(lease);
+    EXPECT_EQ(lease.error().code, Code::kVSwitchExhausted);
+    EXPECT_TRUE(region.secondary().empty());
+  });
+}
+
+TEST_F(EniSupplierTest, GoesToTheSecondVSwitchWhenTheFirstIsExhausted) {
+  in_region([&](EniRegion& region, const conf::AgentConfig& config) {
+    region.tune([](sim::Knobs& knobs) {
+      knobs.exhausted = {{"vsw-pod-a", "InvalidVSwitchId.IpNotEnough"}};
+    });
+    EniAgent agent(region, config);
+    agent.start();
+
+    const auto lease = agent.lease("c1");
+
+    ASSERT_TRUE(lease) << lease.error().msg;
+    EXPECT_EQ(region.secondary().at(0).v_switch, "vsw-more-a");
+  });
+}
+
+TEST_F(EniSupplierTest, ComesBackToAVSwitchThatHasRoomAgain) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    config.eni.zones["cn-sim-a"].v_switches = {"vsw-pod-a"};
+    region.tune([](sim::Knobs& knobs) {
+      knobs.exhausted = {{"vsw-pod-a", "InvalidVSwitchId.IpNotEnough"}};
+    });
+    EniAgent agent(region, config);
+    agent.start();
+    ASSERT_FALSE(agent.lease("c1"));
+
+    region.tune([](sim::Knobs& knobs) { knobs.exhausted.clear(); });
+    agent.pass(minutes(1));
+
+    EXPECT_TRUE(agent.lease("c2"));
+  });
+}
+
+TEST_F(EniSupplierTest, NamesTheMissingRight) {
+  in_region([&](EniRegion& region, const conf::AgentConfig& config) {
+    region.tune([](sim::Knobs& knobs) {
+      knobs.actions["CreateNetworkInterface"].denied = true;
+    });
+    EniAgent agent(region, config);
+    agent.start();
+
+    const auto lease = agent.lease("c1");
+
+    ASSERT_FALSE(lease);
+    EXPECT_EQ(lease.error().code, Code::kCloudForbidden);
+    EXPECT_THAT(lease.error().msg, HasSubstr("ecs:CreateNetworkInterface"));
+  });
+}
+
+}  // namespace
+}  // namespace linsey::agent
