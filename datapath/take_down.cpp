@@ -106,6 +106,12 @@ Result<TakenDown> take_down(const ipam::AttachmentKey& key,
   const auto link = TRY(find_host_link(host, key, pod));
   TRY(take_down_ifb(host, key));
   if (!link) return TakenDown{};
+  if (link->alias.empty()) {
+    // Half made: its birth group is about to be replaced, and whoever deletes
+    // it must still see whose it was.
+    TRY(host.run(Batch().set_link(link->index, {.alias = alias_of(key)},
+                                  Missing::kFine)));
+  }
   return context(take_down_link(host, *link), "take {} down", link->name);
 }
 

@@ -307,14 +307,15 @@ Result<std::string> format_result(const CniResult& result, Version version) {
   return dump_json(json);
 }
 
-Result<CniResult> merge_results(CniResult previous, const CniResult& ours,
-                                Version version) {
-  if (has_halves(version) && !previous.ips.empty()) {
-    return make_error(Code::kUnsupportedField,
-                      "prevResult: cniVersion {} cannot hold the addresses of "
-                      "two plugins; use 0.3.0 or later",
-                      name(version));
-  }
+Result<void> check_mergeable(const CniResult& previous, Version version) {
+  if (!has_halves(version) || previous.ips.empty()) return {};
+  return make_error(Code::kUnsupportedField,
+                    "prevResult: cniVersion {} cannot hold the addresses of "
+                    "two plugins; use 0.3.0 or later",
+                    name(version));
+}
+
+CniResult merge_results(CniResult previous, const CniResult& ours) {
   const auto offset = static_cast<std::int64_t>(previous.interfaces.size());
   const auto append = [](auto& to, const auto& from) {
     to.insert(to.end(), from.begin(), from.end());

@@ -87,10 +87,12 @@ Result<CniResult> parse_result(const nlohmann::json& json, Version version);
 /// the version is below 0.3.0, which cannot say that.
 Result<std::string> format_result(const CniResult& result, Version version);
 
+/// Can another plugin's result stand behind `previous`? Errors:
+/// kUnsupportedField below 0.3.0, whose form would lose one of the two.
+Result<void> check_mergeable(const CniResult& previous, Version version);
+
 /// What a plugin made, behind what the ones before it made: interfaces, ips
-/// (their indices moved) and routes are appended. Errors: kUnsupportedField
-/// below 0.3.0, whose form would lose one of the two.
-Result<CniResult> merge_results(CniResult previous, const CniResult& ours,
-                                Version version);
+/// (their indices moved) and routes are appended.
+CniResult merge_results(CniResult previous, const CniResult& ours);
 
 }  // namespace linsey::plugin

@@ -72,15 +72,15 @@ rpc::Client agent_for_status(const Call& call) {
 
 Result<std::optional<CniResult>> previous_result(const Call& call) {
   if (call.conf.prev_result == nullptr) return std::optional<CniResult>();
-  return std::optional(TRY(parse_result(*call.conf.prev_result, call.version)));
+  CniResult previous = TRY(parse_result(*call.conf.prev_result, call.version));
+  if (call.verb == Verb::kAdd) TRY(check_mergeable(previous, call.version));
+  return std::optional(std::move(previous));
 }
 
 Result<std::string> make_result(const datapath::Plan& plan, const Call& call,
                                 const std::optional<CniResult>& previous) {
   CniResult result = describe(plan, call);
-  if (previous) {
-    result = TRY(merge_results(*previous, result, call.version));
-  }
+  if (previous) result = merge_results(*previous, result);
   return format_result(result, call.version);
 }
 

@@ -19,11 +19,11 @@ rpc::Client agent_for_del(const Call& call);
 rpc::Client agent_for_status(const Call& call);
 
 /// What to tell the runtime of an attachment that was made, merged behind what
-/// plugins before us made. Errors: kDecode for a prevResult that cannot be
-/// read, kUnsupportedField.
+/// plugins before us made. Errors: those of format_result.
 Result<std::string> make_result(const datapath::Plan& plan, const Call& call,
                                 const std::optional<CniResult>& previous);
-/// prevResult, if there is one. Errors: kDecode.
+/// prevResult, if there is one; looked at before anything is made. Errors:
+/// kDecode, and kUnsupportedField of an ADD that could not be merged with it.
 Result<std::optional<CniResult>> previous_result(const Call& call);
 
 /// Another sandbox's link of the same pod had to go: its address is given back

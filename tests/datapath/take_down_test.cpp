@@ -60,6 +60,19 @@ TEST_F(TakeDown, MayBeRepeated) {
   EXPECT_EQ(take_down(attachment_of()).link_index, index);
 }
 
+TEST_F(TakeDown, OfALinkThatWasHalfMadeMayBeRepeated) {
+  // As an ADD leaves it that is killed before its last batch.
+  const Plan plan = must(make_plan(attachment_of(), on_eni()));
+  const int index = must(wire(plan)).host_index;
+  netlink::Socket socket = must(netlink::Socket::open_in(*host));
+  must(socket.run(netlink::Batch().set_link(
+      index, {.alias = "", .group = plan.birth_group})));
+
+  EXPECT_EQ(take_down(attachment_of()).link_index, index);
+  EXPECT_EQ(take_down(attachment_of()).link_index, index)
+      << "dying, and still known";
+}
+
 TEST_F(TakeDown, SucceedsWhereNothingWasMade) {
   EXPECT_EQ(take_down(attachment_of()).link_index, 0);
   EXPECT_EQ(unwire(attachment_of().key, {}).link_index, 0);

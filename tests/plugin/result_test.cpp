@@ -121,7 +121,7 @@ TEST(CniResult, RefusesWhatItCannotRead) {
 
 TEST(MergeResults, AppendsAndMovesTheIndices) {
   const CniResult ours = read(kFull, Version::k110);
-  const CniResult merged = merge_results(ours, ours, Version::k110).value();
+  const CniResult merged = merge_results(ours, ours);
 
   EXPECT_EQ(merged.interfaces.size(), 4U);
   EXPECT_EQ(merged.ips[1].interface, 0);
@@ -131,10 +131,11 @@ TEST(MergeResults, AppendsAndMovesTheIndices) {
   EXPECT_EQ(merged.dns, ours.dns);
 }
 
-TEST(MergeResults, RefusesWhereOneOfTheTwoWouldBeLost) {
+TEST(CheckMergeable, RefusesWhereOneOfTheTwoWouldBeLost) {
   const CniResult ours = read(kFull, Version::k110);
-  EXPECT_FALSE(merge_results(ours, ours, Version::k020));
-  EXPECT_TRUE(merge_results({}, ours, Version::k020));
+  EXPECT_FALSE(check_mergeable(ours, Version::k020));
+  EXPECT_TRUE(check_mergeable({}, Version::k020));
+  EXPECT_TRUE(check_mergeable(ours, Version::k030));
 }
 
 }  // namespace
