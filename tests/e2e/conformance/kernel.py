@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 
 def ip(*words, netns=None, fails_ok=False):
@@ -87,3 +88,49 @@ def snapshot(netns_list, roots):
     for netns in netns_list:
         facts |= {(netns, *fact) for fact in _facts(netns)}
     return facts | {("file", name) for name in files(*roots)}
+
+
+def _python(netns, program, *words):
+    """Starts a Python program in a namespace."""
+    where = ["ip", "netns", "exec", netns] if netns else []
+    return subprocess.Popen([*where, sys.executable, "-c", program, *words],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True)
+
+
+_SERVER = """
+import socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+s = socket.create_server((sys.argv[1], 8000), family=family)
+print("ready", flush=True)
+c = s.accept()[0]
+c.sendall(c.recv(100).upper())
+"""
+_CLIENT = """
+import socket, sys
+c = socket.create_connection((sys.argv[1], 8000), 5)
+c.sendall(b"hello")
+print(c.recv(100).decode())
+"""
+
+
+def tcp(address, server_netns=None, client_netns=None):
+    """True when a client in one namespace gets its answer from a server that
+    listens on `address` in the other."""
+    server = _python(server_netns, _SERVER, address)
+    try:
+        if server.stdout.readline() != "ready\n":
+            raise AssertionError(f"no server on {address}: {server.stderr.read()}")
+        client = _python(client_netns, _CLIENT, address)
+        out, _ = client.communicate(timeout=20)
+        return out == "HELLO\n"
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def qdiscs(name):
+    """tc -j qdisc of one link."""
+    done = subprocess.run(["tc", "-j", "qdisc", "show", "dev", name],
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)

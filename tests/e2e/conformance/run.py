@@ -22,6 +22,9 @@ from case import GROUPS
 from world import World
 
 import loopback  # noqa: F401  (each registers its cases)
+import main_delete  # noqa: F401
+import main_plugin  # noqa: F401
+import main_races  # noqa: F401
 import protocol  # noqa: F401
 
 
