@@ -11,19 +11,18 @@ namespace {
 using datapath::OurLink;
 using ipam::AttachmentKey;
 
-/// A link and a row belong together by these two; links do not say of which
-/// network they are.
-using Owner = std::pair<std::string, std::string>;  // container id, ifname
+/// A link and a row belong together by the alias (a long container id stands
+/// there as its digest); links do not say of which network they are.
+using Owner = std::string;
 
 Owner owner_of(const AttachmentKey& key) {
-  return {key.container_id, key.ifname};
+  return datapath::alias_of(key);
 }
-Owner owner_of(const OurLink& link) {
-  return {link.container_id, link.ifname};
-}
-
 std::string alias_of(const OurLink& link) {
   return datapath::alias_of({"", link.container_id, link.ifname});
+}
+Owner owner_of(const OurLink& link) {
+  return alias_of(link);
 }
 
 std::string stale_note(const OurLink& link) {
@@ -168,9 +167,13 @@ Actions reconcile(const Scene& scene, Sightings& sightings, Instant now) {
   return Planner(scene, sightings, now).plan();
 }
 
-std::vector<OurLink> stale_links(const Scene& scene,
-                                 const std::set<Owner>& keep) {
-  std::set<Owner> alive = keep;
+std::vector<OurLink> stale_links(
+    const Scene& scene,
+    const std::set<std::pair<std::string, std::string>>& keep) {
+  std::set<Owner> alive;
+  for (const auto& [container_id, ifname] : keep) {
+    alive.insert(owner_of(AttachmentKey{"", container_id, ifname}));
+  }
   for (const auto& [key, held] : scene.ledger.held()) {
     alive.insert(owner_of(key));
   }

@@ -90,15 +90,15 @@ Result<Reconciler::Glance> Reconciler::glance(
     const std::vector<ipam::Held>& rows, const Differences& known) {
   Glance glance;
   glance.traces = TRY(datapath::find_ours());
-  std::set<std::pair<std::string, std::string>> whole;
+  std::set<std::string> whole;  // by alias
   for (const datapath::OurLink& link : glance.traces.links) {
     if (!link.dying && !link.half_made) {
-      whole.emplace(link.container_id, link.ifname);
+      whole.insert(datapath::alias_of({"", link.container_id, link.ifname}));
     }
   }
   for (const ipam::Held& held : rows) {
     const ipam::AttachmentKey& key = held.attachment.key;
-    if (whole.contains({key.container_id, key.ifname})) {
+    if (whole.contains(datapath::alias_of(key))) {
       look_at_pod(held, known.contains(key), glance);
     }
   }

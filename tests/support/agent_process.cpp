@@ -149,6 +149,12 @@ void AgentProcess::start_unready(
   if (!answers || !alive()) panic("linseyd does not answer:\n" + log());
 }
 
+bool AgentProcess::start_to_crash(
+    const std::map<std::string, std::string>& env) {
+  launch(env);
+  return wait_end();
+}
+
 int AgentProcess::stop() {
   return child_.stop();
 }

@@ -43,6 +43,9 @@ class AgentProcess {
   void start(const std::map<std::string, std::string>& env = {});
   /// As start, but waits only until its socket answers.
   void start_unready(const std::map<std::string, std::string>& env = {});
+  /// Starts it and waits until it has ended by itself, at a crash point; false
+  /// after 20 s.
+  bool start_to_crash(const std::map<std::string, std::string>& env);
   /// SIGTERM; returns the exit code.
   int stop();
   void kill_now();
