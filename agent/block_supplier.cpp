@@ -3,18 +3,40 @@
 #include <algorithm>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include "agent/blackholes.h"
 #include "agent/uplink.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "ipam/block.h"
 
 namespace linsey::agent {
+namespace {
 
-BlockSupplier::BlockSupplier(SupplierDeps deps) : deps_(std::move(deps)) {}
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+
+// From one look at BIRD to the next.
+constexpr Duration kRoundWaiting = 500ms;  // a new block is not announced yet
+constexpr Duration kRoundTrouble = 3s;
+constexpr Duration kRoundQuiet = 10s;  // also for a text that BIRD refuses
+
+bool contains(const std::vector<Cidr>& blocks, const Cidr& block) {
+  return std::ranges::find(blocks, block) != blocks.end();
+}
+
+}  // namespace
+
+BlockSupplier::BlockSupplier(SupplierDeps deps) : deps_(std::move(deps)) {
+  Metrics& metrics = deps_.metrics;
+  metrics.describe_gauge("linsey_bird_up", "1 while BIRD answers");
+  metrics.describe_gauge("linsey_bgp_session_established",
+                         "1 while the session with the peer is established");
+  metrics.describe_gauge("linsey_bgp_routes_imported",
+                         "Routes taken from the peer");
+  metrics.describe_gauge("linsey_bgp_blocks", "Blocks of this node by state");
+}
 
 void BlockSupplier::start() {
+  take_over_ledger();
   config_changed();
 }
 
@@ -22,49 +44,254 @@ void BlockSupplier::config_changed() {
   Result<netlink::Socket> socket = netlink::Socket::open();
   mtu_ = socket ? pod_mtu(*socket, deps_.config, deps_.node.addresses)
                 : Result<std::uint32_t>(socket.error());
-  feed();
+  read_config();
+  blackhole();
+  open_waiting();
   deps_.hooks.supply_changed();
+  sync();
 }
 
-void BlockSupplier::feed() {
-  const auto assigned = deps_.config.blocks.assignments.find(deps_.node.name);
-  std::vector<Cidr> wanted;
-  if (assigned != deps_.config.blocks.assignments.end()) {
-    wanted = assigned->second;
+/// Blocks that were in use before the agent started: usable at once if they
+/// are still ours, draining if not.
+void BlockSupplier::take_over_ledger() {
+  const Instant now = deps_.clock.now();
+  for (const auto& [place, counts] : deps_.ledger.counts_by_source(now)) {
+    const Result<Cidr> block = Cidr::parse_network(place.first);
+    if (block) blocks_[*block] = {.since = now, .usable = true};
   }
-  for (const Cidr& block : blocks_) {
-    if (std::ranges::find(wanted, block) == wanted.end()) {
-      deps_.ledger.drain_source(block.to_string());
+}
+
+void BlockSupplier::read_config() {
+  plan_ = plan_blocks(deps_.config, deps_.node);
+  for (const Error& refused : plan_.refused) {
+    log::error("{}", to_string(refused));
+  }
+  for (auto& [block, state] : blocks_) {
+    state.contested = contains(plan_.others, block);
+    if (!contains(plan_.ours, block)) drain(block, state);
+  }
+  for (const Cidr& block : plan_.ours) {
+    assign(block);
+  }
+}
+
+void BlockSupplier::assign(const Cidr& block) {
+  const auto [it, is_new] = blocks_.try_emplace(block);
+  if (is_new) it->second.since = deps_.clock.now();
+  it->second.draining = false;
+  if (it->second.usable) feed(block);
+}
+
+void BlockSupplier::drain(const Cidr& block, Block& state) {
+  if (!state.draining) {
+    log::info("block {} is no longer assigned to this node{}",
+              block.to_string(),
+              state.contested ? " but to another" : "; it drains");
+  }
+  state.draining = true;
+  deps_.ledger.drain_source(block.to_string());
+}
+
+/// New blocks become usable together, so that a dual-stack node does not give
+/// a pod one family only.
+void BlockSupplier::open_waiting() {
+  const Instant now = deps_.clock.now();
+  std::vector<Cidr> waiting;
+  for (const auto& [block, state] : blocks_) {
+    if (state.usable || state.draining) continue;
+    waiting.push_back(block);
+    const bool ready = state.announced || now - state.since >= kAnnounceWait ||
+                       !has_session(block.family());
+    if (!ready) return;
+  }
+  for (const Cidr& block : waiting) {
+    Block& state = blocks_.at(block);
+    if (!state.announced && has_session(block.family())) {
+      log::warn("block {} is used though no peer has been told of it: {}",
+                block.to_string(),
+                trouble() ? to_string(*trouble()) : "BIRD is being asked");
     }
+    state.usable = true;
+    feed(block);
   }
-  blocks_.clear();
-  for (const Cidr& block : wanted) {
-    const Result<std::vector<IpAddr>> addresses = ipam::addresses_of(block);
-    if (!addresses) {
-      log::error("block {}: {}", block.to_string(),
-                 to_string(addresses.error()));
+  if (!waiting.empty()) deps_.hooks.supply_changed();
+}
+
+void BlockSupplier::feed(const Cidr& block) {
+  const Result<std::vector<IpAddr>> addresses = ipam::addresses_of(block);
+  if (!addresses) {
+    log::error("{}", to_string(addresses.error()));
+    return;
+  }
+  std::vector<ipam::Supply> supply;
+  supply.reserve(addresses->size());
+  for (const IpAddr& address : *addresses) {
+    supply.push_back({address, block.to_string(), ""});
+  }
+  deps_.ledger.add(supply);
+}
+
+bool BlockSupplier::in_use(const Cidr& block) const {
+  const auto counts = deps_.ledger.counts_by_source(deps_.clock.now());
+  const auto found = counts.find({block.to_string(), block.family()});
+  return found != counts.end() &&
+         found->second.held + found->second.reserved > 0;
+}
+
+bool BlockSupplier::has_session(Family family) const {
+  if (!speaker_) return !deps_.config.bgp.peers.empty();
+  return std::ranges::any_of(
+      speaker_->speaker.peers,
+      [&](const bgp::Peer& peer) { return peer.address.family() == family; });
+}
+
+std::vector<Cidr> BlockSupplier::announced() const {
+  std::vector<Cidr> result;
+  for (const auto& [block, state] : blocks_) {
+    if (state.contested && state.draining) continue;
+    if (!state.draining || in_use(block)) result.push_back(block);
+  }
+  return result;
+}
+
+void BlockSupplier::blackhole() {
+  std::vector<Cidr> blocks;
+  for (const auto& [block, state] : blocks_) {
+    if (!(state.contested && state.draining)) blocks.push_back(block);
+  }
+  Result<netlink::Socket> socket = netlink::Socket::open();
+  const Result<void> done =
+      socket ? set_blackholes(*socket, blocks) : socket.error();
+  if (!done && (blackholed_ || blackholed_.error() != done.error())) {
+    log::error("{}", to_string(done.error()));
+  }
+  blackholed_ = done;
+}
+
+void BlockSupplier::sync() {
+  if (stopped_) return;
+  if (asking_) {
+    ask_again_ = true;
+    return;
+  }
+  speaker_ = plan_speaker(deps_.config, deps_.node, announced());
+  if (!speaker_) {
+    log::error("BGP: {}", to_string(speaker_.error()));
+    open_waiting();
+    schedule();
+    return;
+  }
+  const conf::Bird& bird = deps_.config.bgp.bird;
+  BirdJob job{.plan = *speaker_,
+              .paths = {bird.config_file, bird.control_socket, bird.binary},
+              .in_use = report_ ? report_->in_use : std::nullopt};
+  asking_ = true;
+  deps_.worker.submit([job = std::move(job)] { return run_bird_job(job); },
+                      [this](const BirdReport& report) { finish(report); });
+}
+
+void BlockSupplier::finish(const BirdReport& report) {
+  asking_ = false;
+  if (stopped_) return;
+  const std::optional<Error> before = trouble();
+  report_ = report;
+  for (auto& [block, state] : blocks_) {
+    state.announced =
+        report.observed && contains(report.observed->announced, block);
+  }
+  if (report.observed) note_peers(*report.observed);
+  const std::optional<Error> after = trouble();
+  if (after && after != before) log::warn("BGP: {}", to_string(*after));
+  if (!after && before) log::info("BGP: all is well again");
+  forget_empty();
+  blackhole();
+  open_waiting();
+  publish();
+  if (std::exchange(ask_again_, false)) {
+    sync();
+  } else {
+    schedule();
+  }
+}
+
+/// Blocks that drain and hold nothing, once the text without them is BIRD's.
+void BlockSupplier::forget_empty() {
+  if (!report_->configured) return;
+  for (auto it = blocks_.begin(); it != blocks_.end();) {
+    const Cidr& block = it->first;
+    if (!it->second.draining || in_use(block) ||
+        contains(speaker_->speaker.blocks, block)) {
+      ++it;
       continue;
     }
-    std::vector<ipam::Supply> supply;
-    for (const IpAddr& address : *addresses) {
-      supply.push_back({address, block.to_string(), ""});
+    std::vector<IpAddr> addresses;
+    for (const ipam::AddressRow& row : deps_.ledger.rows(deps_.clock.now())) {
+      if (row.source == block.to_string()) addresses.push_back(row.address);
     }
-    deps_.ledger.add(supply);
-    blocks_.push_back(block);
+    const Result<void> removed = deps_.ledger.remove(addresses);
+    if (!removed) log::error("{}", to_string(removed.error()));
+    log::info("block {} is given up", block.to_string());
+    it = blocks_.erase(it);
   }
+}
+
+void BlockSupplier::note_peers(const bgp::Observed& observed) {
+  for (const bgp::Session& session : observed.peers) {
+    std::string& known = peer_states_[session.name];
+    if (known == session.bgp_state) continue;
+    log::info("BGP session {}: {} {}", session.name, session.bgp_state,
+              session.last_error);
+    known = session.bgp_state;
+  }
+}
+
+void BlockSupplier::schedule() {
+  if (timer_ != 0) deps_.loop.cancel(timer_);
+  timer_ = deps_.loop.after(pause(), "bird round", [this] {
+    timer_ = 0;
+    sync();
+  });
+}
+
+Duration BlockSupplier::pause() const {
+  if (!with(&Block::usable, false).empty()) return kRoundWaiting;
+  const std::optional<Error> wrong = trouble();
+  const bool refused = wrong && wrong->code == Code::kBirdConfigRefused;
+  const bool draining = !with(&Block::draining, true).empty();
+  if ((wrong && !refused) || draining || !blackholed_) return kRoundTrouble;
+  return kRoundQuiet;
+}
+
+std::vector<Cidr> BlockSupplier::with(bool Block::*flag, bool value) const {
+  std::vector<Cidr> result;
+  for (const auto& [block, state] : blocks_) {
+    if (state.*flag == value) result.push_back(block);
+  }
+  return result;
 }
 
 void BlockSupplier::need(std::size_t) {
-  if (blocks_.empty()) {
+  if (with(&Block::draining, false).empty()) {
     deps_.hooks.refuse(no_block());
-  } else {
-    deps_.hooks.refuse(exhausted());
+    return;
+  }
+  if (!with(&Block::usable, false).empty()) return;  // soon
+  const ipam::Counts counts = deps_.ledger.counts(deps_.clock.now());
+  if (counts.free + counts.cooling == 0) deps_.hooks.refuse(exhausted());
+}
+
+void BlockSupplier::on_released(const IpAddr& address) {
+  for (const auto& [block, state] : blocks_) {
+    if (state.draining && block.contains(address) && !in_use(block)) sync();
   }
 }
 
-void BlockSupplier::on_released(const IpAddr&) {}
 void BlockSupplier::on_assigned(const IpAddr&) {}
-void BlockSupplier::stop() {}
+
+void BlockSupplier::stop() {
+  stopped_ = true;
+  if (timer_ != 0) deps_.loop.cancel(timer_);
+}
 
 Result<ipam::Allocation> BlockSupplier::complete(
     const std::vector<IpAddr>& addresses) const {
@@ -72,43 +299,12 @@ Result<ipam::Allocation> BlockSupplier::complete(
   allocation.addresses = addresses;
   allocation.node_addresses = TRY(sources_for(addresses, deps_.node.addresses));
   allocation.mtu = TRY(Result(mtu_));
-  for (const Cidr& block : blocks_) {
-    if (block.contains(addresses.front()))
+  for (const auto& [block, state] : blocks_) {
+    if (block.contains(addresses.front())) {
       allocation.source = block.to_string();
+    }
   }
   return allocation;
-}
-
-Error BlockSupplier::no_block() const {
-  return make_error(Code::kNoBlock, "node {} has no block", deps_.node.name);
-}
-
-Error BlockSupplier::exhausted() const {
-  std::string blocks;
-  for (const Cidr& block : blocks_) {
-    blocks += (blocks.empty() ? "" : ", ") + block.to_string();
-  }
-  return make_error(Code::kBlockExhausted,
-                    "every address of node {}'s blocks ({}) is held or cools",
-                    deps_.node.name, blocks);
-}
-
-Health BlockSupplier::health() const {
-  if (!mtu_) return {.ready = false, .why = mtu_.error(), .zone = {}};
-  if (blocks_.empty()) return {.ready = false, .why = no_block(), .zone = {}};
-  const ipam::Counts counts = deps_.ledger.counts(deps_.clock.now());
-  if (counts.free + counts.cooling == 0) {
-    return {.ready = false, .why = exhausted(), .zone = {}};
-  }
-  return {.ready = true, .why = {}, .zone = {}};
-}
-
-std::string BlockSupplier::describe() const {
-  Json blocks = Json::array();
-  for (const Cidr& block : blocks_) {
-    blocks.push_back({{"cidr", block.to_string()}});
-  }
-  return dump_json({{"blocks", std::move(blocks)}});
 }
 
 }  // namespace linsey::agent

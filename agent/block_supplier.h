@@ -1,11 +1,23 @@
 // BlockSupplier: bgp mode. The node's blocks come from the configuration
 // (blocks.assignments); all their addresses are in the ledger from the start,
-// so an ADD never waits for anybody.
+// so an ADD never waits for anybody. It blackholes the blocks in the kernel and
+// keeps BIRD in line through rounds on the supply worker (bird_job.h).
+//
+// When a block may be used: at once if the ledger knew it before or nobody is
+// to be told of it, else when a peer has been told, and in any case after
+// kAnnounceWait, because a BIRD that is down must not stop pods for ever. A
+// block that is no longer assigned drains: its pods keep it announced until
+// the last is gone; assigned to another node, it is withdrawn at once.
+// Withdrawn before it is forgotten, blackholed as long as it is known.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "agent/bgp_plan.h"
+#include "agent/bird_job.h"
 #include "agent/supplier.h"
 #include "base/ip.h"
 #include "base/result.h"
@@ -15,6 +27,9 @@ namespace linsey::agent {
 
 class BlockSupplier final : public Supplier {
  public:
+  /// How long a new block waits for its first announcement.
+  static constexpr Duration kAnnounceWait = std::chrono::seconds(10);
+
   explicit BlockSupplier(SupplierDeps deps);
 
   void start() override;
@@ -24,18 +39,57 @@ class BlockSupplier final : public Supplier {
   void config_changed() override;
   Result<ipam::Allocation> complete(
       const std::vector<IpAddr>& addresses) const override;
+  /// Ready once addresses may be given; then `why` may still name what is
+  /// wrong with BIRD or the peers.
   Health health() const override;
   std::string describe() const override;
   void stop() override;
 
  private:
-  void feed();
+  struct Block {
+    Instant since{};         // when it became ours
+    bool usable = false;     // its addresses are given
+    bool draining = false;   // no longer assigned to this node
+    bool contested = false;  // assigned to another node
+    bool announced = false;  // to an established peer, in the last round
+  };
+
+  void read_config();
+  void take_over_ledger();
+  void assign(const Cidr& block);
+  void drain(const Cidr& block, Block& state);
+  void open_waiting();
+  void feed(const Cidr& block);
+  void sync();
+  void finish(const BirdReport& report);
+  void forget_empty();
+  void blackhole();
+  void note_peers(const bgp::Observed& observed);
+  void schedule();
+  Duration pause() const;
+  bool in_use(const Cidr& block) const;
+  bool has_session(Family family) const;
+  std::vector<Cidr> announced() const;
+  std::vector<Cidr> with(bool Block::*flag, bool value) const;
   Error no_block() const;
   Error exhausted() const;
+  /// What is wrong with BIRD or the sessions, if anything.
+  std::optional<Error> trouble() const;
+  void publish() const;
 
   SupplierDeps deps_;
-  std::vector<Cidr> blocks_;
+  BlockPlan plan_;
+  std::map<Cidr, Block> blocks_;
+  Result<SpeakerPlan> speaker_ =
+      make_error(Code::kAgentStarting, "not started");
+  std::optional<BirdReport> report_;
   Result<std::uint32_t> mtu_ = make_error(Code::kAgentStarting, "not started");
+  Result<void> blackholed_;
+  std::map<std::string, std::string> peer_states_;  // as last logged
+  Loop::TimerId timer_ = 0;
+  bool asking_ = false;     // a round is with the worker
+  bool ask_again_ = false;  // something changed meanwhile
+  bool stopped_ = false;
 };
 
 }  // namespace linsey::agent

@@ -1,0 +1,147 @@
+// What BlockSupplier says about itself: health, /v1/ipam, metrics.
+#include <nlohmann/json.hpp>
+
+#include "agent/block_supplier.h"
+#include "base/json.h"
+
+namespace linsey::agent {
+namespace {
+
+std::string names_of(const std::vector<bgp::Session>& sessions) {
+  std::string text;
+  for (const bgp::Session& session : sessions) {
+    if (session.established()) continue;
+    text += fmt::format(
+        "{}{} is {}", text.empty() ? "" : "; ", session.name,
+        session.bgp_state.empty() ? "unknown to BIRD" : session.bgp_state);
+    if (!session.last_error.empty()) text += " (" + session.last_error + ")";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::optional<Error> BlockSupplier::trouble() const {
+  if (!speaker_) return speaker_.error();
+  if (!report_) return std::nullopt;
+  // Nobody to talk to: BIRD need not run.
+  if (speaker_->speaker.peers.empty()) return std::nullopt;
+  if (!report_->configured) return report_->configured.error();
+  if (!report_->observed) return report_->observed.error();
+  if (const std::string down = names_of(report_->observed->peers);
+      !down.empty()) {
+    return make_error(Code::kPeerDown, "{}", down);
+  }
+  for (const auto& [block, state] : blocks_) {
+    if (state.draining || state.announced || !has_session(block.family())) {
+      continue;
+    }
+    return make_error(Code::kAdvertisementRefused,
+                      "every session is up, but block {} is announced on none",
+                      block.to_string());
+  }
+  return std::nullopt;
+}
+
+Error BlockSupplier::no_block() const {
+  if (!plan_.refused.empty()) return plan_.refused.front();
+  if (deps_.config.blocks.source != "file") {
+    return make_error(Code::kNoBlock,
+                      "node {} has no block: blocks.source is \"{}\", and none "
+                      "was claimed",
+                      deps_.node.name, deps_.config.blocks.source);
+  }
+  return make_error(Code::kNoBlock,
+                    "node {} has no block; add one under blocks.assignments",
+                    deps_.node.name);
+}
+
+Error BlockSupplier::exhausted() const {
+  std::string blocks;
+  for (const Cidr& block : with(&Block::draining, false)) {
+    blocks += (blocks.empty() ? "" : ", ") + block.to_string();
+  }
+  return make_error(Code::kBlockExhausted,
+                    "every address of node {}'s blocks ({}) is held; assign it "
+                    "another block",
+                    deps_.node.name, blocks);
+}
+
+Health BlockSupplier::health() const {
+  const auto not_ready = [](const Error& why) {
+    return Health{.ready = false, .why = why, .zone = {}};
+  };
+  if (!mtu_) return not_ready(mtu_.error());
+  if (with(&Block::draining, false).empty()) return not_ready(no_block());
+  const std::optional<Error> wrong = trouble();
+  if (with(&Block::usable, true).empty()) {
+    return not_ready(
+        wrong.value_or(make_error(Code::kAgentStarting,
+                                  "no BGP peer has been told of the "
+                                  "node's blocks yet")));
+  }
+  const ipam::Counts counts = deps_.ledger.counts(deps_.clock.now());
+  if (counts.free + counts.cooling == 0) return not_ready(exhausted());
+  return {.ready = true, .why = wrong.value_or(Error{}), .zone = {}};
+}
+
+std::string BlockSupplier::describe() const {
+  Json blocks = Json::array();
+  for (const auto& [block, state] : blocks_) {
+    const char* word = state.draining ? "draining"
+                       : state.usable ? "usable"
+                                      : "waiting";
+    blocks.push_back({{"cidr", block.to_string()},
+                      {"state", word},
+                      {"announced", state.announced},
+                      {"contested", state.contested}});
+  }
+  Json json{{"blocks", std::move(blocks)}, {"refused", Json::array()}};
+  for (const Error& refused : plan_.refused) {
+    json["refused"].push_back(to_string(refused));
+  }
+  const std::optional<Error> wrong = trouble();
+  json["trouble"] = wrong ? Json(to_string(*wrong)) : Json(nullptr);
+  if (report_ && report_->observed) {
+    const bgp::Observed& seen = *report_->observed;
+    json["bird"] = {{"version", seen.running.version},
+                    {"routerID", seen.running.router_id},
+                    {"recovering", seen.running.recovering},
+                    {"lastReconfiguration", seen.running.last_reconfiguration}};
+    for (const bgp::Session& session : seen.peers) {
+      json["sessions"].push_back({{"name", session.name},
+                                  {"state", session.bgp_state},
+                                  {"since", session.since},
+                                  {"lastError", session.last_error},
+                                  {"imported", session.imported},
+                                  {"exported", session.exported}});
+    }
+  }
+  return dump_json(json);
+}
+
+void BlockSupplier::publish() const {
+  Metrics& metrics = deps_.metrics;
+  const bool up = report_ && report_->observed;
+  metrics.set("linsey_bird_up", up ? 1 : 0);
+  metrics.clear("linsey_bgp_session_established");
+  metrics.clear("linsey_bgp_routes_imported");
+  if (up) {
+    for (const bgp::Session& session : report_->observed->peers) {
+      metrics.set("linsey_bgp_session_established",
+                  session.established() ? 1 : 0, {{"peer", session.name}});
+      metrics.set("linsey_bgp_routes_imported",
+                  static_cast<double>(session.imported),
+                  {{"peer", session.name}});
+    }
+  }
+  const auto set = [&](const char* state, const std::vector<Cidr>& found) {
+    metrics.set("linsey_bgp_blocks", static_cast<double>(found.size()),
+                {{"state", state}});
+  };
+  set("announced", with(&Block::announced, true));
+  set("draining", with(&Block::draining, true));
+  set("usable", with(&Block::usable, true));
+}
+
+}  // namespace linsey::agent
