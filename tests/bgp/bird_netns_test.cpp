@@ -116,6 +116,28 @@ class BirdTest : public ::testing::Test {
     }
   }
 
+  /// Ends BIRD of a by `end`, starts it again, and looks all the while.
+  void expect_routes_to_outlive(const std::function<void()>& end) {
+    const auto both = [&] {
+      return a_->routes().find("10.244.2.0/26") != std::string::npos &&
+             b_->routes().find("10.244.1.0/26") != std::string::npos;
+    };
+    start();
+    ASSERT_TRUE(eventually(both));
+
+    end();
+    EXPECT_TRUE(both());
+    a_->start_bird(true);
+
+    const bool back = eventually([&] {
+      EXPECT_TRUE(both());
+      const auto seen = observe(a_->speaker, a_->paths());
+      return a_->established() && seen && !seen->running.recovering;
+    });
+    EXPECT_TRUE(back) << a_->log();
+    EXPECT_TRUE(both());
+  }
+
   std::optional<Machine> a_;
   std::optional<Machine> b_;
 };
@@ -219,32 +241,16 @@ TEST_F(BirdTest, ARefusedTextLeavesFileAndSessionAsTheyWere) {
 }
 
 TEST_F(BirdTest, RoutesOutliveAGracefulRestart) {
-  start();
-  ASSERT_TRUE(eventually([&] {
-    return a_->routes().find("10.244.2.0/26") != std::string::npos &&
-           b_->routes().find("10.244.1.0/26") != std::string::npos;
-  }));
-
-  ASSERT_TRUE(BirdControl::connect(a_->dir / "bird.ctl")
-                  ->graceful_restart()
-                  .has_value());
-  ASSERT_TRUE(eventually([&] { return !a_->bird.alive(); }));
-  EXPECT_THAT(a_->routes(), HasSubstr("10.244.2.0/26"));
-  EXPECT_THAT(b_->routes(), HasSubstr("10.244.1.0/26"));
-  a_->start_bird(true);
-  const bool back = eventually([&] {
-    EXPECT_THAT(a_->routes(), HasSubstr("10.244.2.0/26"));
-    EXPECT_THAT(b_->routes(), HasSubstr("10.244.1.0/26"));
-    return a_->established();
+  expect_routes_to_outlive([&] {
+    ASSERT_TRUE(BirdControl::connect(a_->dir / "bird.ctl")
+                    ->graceful_restart()
+                    .has_value());
+    ASSERT_TRUE(eventually([&] { return !a_->bird.alive(); }));
   });
+}
 
-  EXPECT_TRUE(back) << a_->log();
-  EXPECT_TRUE(eventually([&] {
-    const auto seen = observe(a_->speaker, a_->paths());
-    return seen && !seen->running.recovering;
-  }));
-  EXPECT_THAT(a_->routes(), HasSubstr("10.244.2.0/26"));
-  EXPECT_THAT(b_->routes(), HasSubstr("10.244.1.0/26"));
+TEST_F(BirdTest, RoutesOutliveAKill) {
+  expect_routes_to_outlive([&] { a_->bird.kill_now(); });
 }
 
 }  // namespace
