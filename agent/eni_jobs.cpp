@@ -76,7 +76,7 @@ Result<void> EniSupplier::check_place() const {
                       "eni.securityGroups is empty; list the security groups "
                       "of pod interfaces there");
   }
-  (void)TRY(cloud::listed_v_switches(zone_map(), instance_->zone));
+  (void)TRY(listed());
   return {};
 }
 
@@ -148,18 +148,23 @@ void EniSupplier::poll() {
 }
 
 void EniSupplier::learn() {
-  const auto listed = cloud::listed_v_switches(zone_map(), instance_->zone);
+  const auto ids = listed();
   next_learn_ = deps_.clock.now() + kLearnEvery;
-  if (!listed) return close_zone(listed.error());
-  run([party = party_, type = instance_->type, ids = *listed,
+  if (!ids) return close_zone(ids.error());
+  run([party = party_, type = instance_->type, ids = *ids,
        our_tags = tags()] { return party->facts(type, ids, our_tags); },
       [this](const Result<CloudFacts>& facts) {
         if (!facts) {
           next_learn_ = Instant{};
+          learn_failed_ = true;
           return call_failed(facts.error());
         }
-        cloud_backoff_.succeeded();
-        cloud_error_.reset();
+        // What failed before may fail again: only its own success, or that
+        // nothing is wanted any more, ends the back-off.
+        if (std::exchange(learn_failed_, false)) {
+          cloud_backoff_.succeeded();
+          cloud_error_.reset();
+        }
         learned(*facts);
       });
 }
@@ -171,7 +176,6 @@ void EniSupplier::learned(CloudFacts facts) {
     return !eni.instance_id.empty() && eni.instance_id != instance_->id;
   });
   model_.see_described(facts.enis, now);
-  (void)model_.see_attached(attached_, {}, now);
   Result<std::vector<cloud::VSwitch>> usable =
       cloud::validate_zone(zone_map(), *instance_, facts.v_switches);
   if (usable) {
@@ -186,6 +190,7 @@ void EniSupplier::learned(CloudFacts facts) {
   if (zone_error_) log::info("the zone's vSwitches are in order again");
   zone_error_.reset();
   v_switches_ = std::move(usable).value();
+  validated_ = *listed();
   place_links();
   supply();
 }

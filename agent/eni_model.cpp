@@ -104,7 +104,9 @@ void EniModel::merge(KnownEni& known, const cloud::AttachedEni& attached,
   if (!eni.primary) eni.primary = attached.primary;
   if (attached.gateway) known.gateway = attached.gateway;
   if (attached.gateway6) known.gateway6 = attached.gateway6;
+  // The metadata lags: what was detached may still be shown.
   if (known.busy || on_its_way_out(eni.status)) return;
+  if (known.retiring && eni.status == EniStatus::kAvailable) return;
   known.attached = true;
   known.attach_tries = 0;
   eni.status = EniStatus::kInUse;
@@ -118,14 +120,10 @@ std::vector<std::string> EniModel::see_attached(
     const std::vector<cloud::AttachedEni>& attached,
     const std::set<std::string>& remembered, Instant now) {
   std::set<std::string> seen;
-  others_ = 0;
   for (const cloud::AttachedEni& one : attached) {
     seen.insert(one.id);
     if (!enis_.contains(one.id)) {
-      if (!remembered.contains(one.id)) {
-        ++others_;
-        continue;
-      }
+      if (!remembered.contains(one.id)) continue;
       cloud::Eni& eni = enis_[one.id].eni;
       eni.id = one.id;
       eni.v_switch = one.v_switch;
@@ -134,7 +132,6 @@ std::vector<std::string> EniModel::see_attached(
     }
     merge(enis_[one.id], one, now);
   }
-  others_ = std::max(others_, 1U);
   std::vector<std::string> lost;
   for (auto& [id, known] : enis_) {
     if (seen.contains(id) || !known.attached) continue;
@@ -143,6 +140,13 @@ std::vector<std::string> EniModel::see_attached(
     lost.push_back(id);
   }
   return lost;
+}
+
+unsigned EniModel::others_of(
+    const std::vector<cloud::AttachedEni>& attached) const {
+  const auto others = std::ranges::count_if(
+      attached, [this](const auto& one) { return !enis_.contains(one.id); });
+  return std::max(static_cast<unsigned>(others), 1U);
 }
 
 void EniModel::created(const cloud::Eni& eni, Instant now) {

@@ -60,8 +60,8 @@ class EniModel {
       const std::set<std::string>& remembered, Instant now);
   /// One interface, while it or its addresses are awaited.
   void see_attached(const cloud::AttachedEni& attached, Instant now);
-  /// Attached interfaces that are not ours, the primary one included.
-  unsigned other_enis() const { return others_; }
+  /// How many of `attached` are not ours, the primary one included.
+  unsigned others_of(const std::vector<cloud::AttachedEni>& attached) const;
 
   // The outcome of our own calls.
 
@@ -97,7 +97,6 @@ class EniModel {
   void merge(KnownEni& known, const cloud::AttachedEni& attached, Instant now);
 
   std::map<std::string, KnownEni> enis_;
-  unsigned others_ = 1;
 };
 
 }  // namespace linsey::agent

@@ -91,7 +91,17 @@ void EniSupplier::config_changed() {
   machine_backoff_.succeeded();
   cloud_not_before_ = machine_not_before_ = next_check_ = Instant{};
   next_learn_ = Instant{};
+  // A list that changed gives nothing until it is found in order.
+  const bool other_list =
+      instance_ && validated_ &&
+      listed().value_or(std::vector<std::string>()) != *validated_;
+  if (other_list) {
+    for (const auto& [id, known] : model_.enis()) {
+      withdraw(id);
+    }
+  }
   instance_.reset();
+  v_switches_.reset();
   for (auto& [id, known] : model_.enis()) {
     if (!known.busy) known.retiring = known.broken;
   }
@@ -206,7 +216,7 @@ cloud::PlanInput EniSupplier::plan_input(Instant now) {
   const conf::Eni& eni = deps_.config.eni;
   const ipam::Counts counts = deps_.ledger.counts(now);
   return {.enis = model_.plan_enis(deps_.ledger.rows(now)),
-          .other_enis = model_.other_enis(),
+          .other_enis = model_.others_of(attached_),
           .limits = limits_,
           .v_switches = *v_switches_,
           .suspended = suspensions_.active(now),
@@ -277,6 +287,7 @@ bool EniSupplier::prepare(const cloud::EniAction& action, Instant now) {
 
 void EniSupplier::tell_shortage(const cloud::EniPlan& plan) {
   shortage_ = plan.shortage;
+  cloud_error_.reset();  // nothing is wanted of the cloud
   if (shortage_ && shortage_->code == Code::kVSwitchExhausted) {
     next_learn_ = std::min(next_learn_, deps_.clock.now() + kLearnWhenShort);
   }

@@ -81,7 +81,9 @@ class EniSupplier final : public Supplier {
 
   // Addresses and links (eni_supplier_supply.cpp).
   void place_links();
+  Result<std::vector<std::string>> listed() const;
   void supply();
+  void drop_strays(const KnownEni& known);
   void withdraw(const std::string& eni_id);
   std::vector<IpAddr> addresses_of(const std::string& eni_id) const;
   std::optional<IpAddr> gateway_of(const KnownEni& known) const;
@@ -107,6 +109,9 @@ class EniSupplier final : public Supplier {
   std::uint32_t link_mtu_ = 0;
   cloud::InstanceType limits_;
   std::optional<std::vector<cloud::VSwitch>> v_switches_;  // validated
+  /// The list that they were, when it was found in order; nullopt: not yet
+  /// in this process.
+  std::optional<std::vector<std::string>> validated_;
 
   std::optional<Error> zone_error_;   // the place is not beyond doubt
   std::optional<Error> cloud_error_;  // of the last call
@@ -115,6 +120,7 @@ class EniSupplier final : public Supplier {
 
   bool started_ = false;
   bool running_ = false;  // a job is under way
+  bool learn_failed_ = false;
   bool woken_ = false;
   unsigned waiting_ = 0;
   Instant waiting_since_{};

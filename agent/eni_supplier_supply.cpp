@@ -96,42 +96,47 @@ void EniSupplier::place_links() {
   }
 }
 
+Result<std::vector<std::string>> EniSupplier::listed() const {
+  return cloud::listed_v_switches(zone_map(), instance_->zone);
+}
+
 void EniSupplier::supply() {
   if (zone_error_ || !instance_) return;
-  const auto listed = cloud::listed_v_switches(zone_map(), instance_->zone);
+  // Before the OpenAPI has confirmed the list for the first time the local
+  // checks decide, so that a cut line does not stop a restarted agent.
+  const auto ids = listed();
+  if (!ids || (validated_ && *validated_ != *ids)) return;
   const Instant now = deps_.clock.now();
-  bool more = false;
+  std::vector<ipam::Supply> fresh;
   for (const auto& [id, known] : model_.enis()) {
-    // Before the OpenAPI has confirmed the list the local checks decide, so
-    // that a cut line does not stop a restarted agent.
-    const bool ours =
-        listed &&
-        std::ranges::find(*listed, known.eni.v_switch) != listed->end();
-    const bool hosts = known.eni.v_switch == instance_->v_switch &&
+    drop_strays(known);
+    const std::string& v_switch = known.eni.v_switch;
+    const bool hosts = v_switch == instance_->v_switch &&
                        !deps_.config.eni.allow_host_v_switch;
-    std::vector<ipam::Supply> fresh;
-    if (ours && !hosts) fresh = model_.supply_of(known);
-    std::erase_if(fresh, [&](const ipam::Supply& one) {
+    if (hosts || std::ranges::find(*ids, v_switch) == ids->end()) continue;
+    for (ipam::Supply& one : model_.supply_of(known)) {
       const auto row = deps_.ledger.row(one.address, now);
-      return row && !row->draining && row->group == one.group;
-    });
-    if (!fresh.empty()) {
-      deps_.ledger.add(fresh);
-      more = true;
-    }
-    if (known.coming.empty() && known.attached) {
-      std::vector<IpAddr> stray = addresses_of(id);
-      std::erase_if(stray,
-                    [&](const IpAddr& a) { return known.shown.contains(a); });
-      if (!stray.empty()) {
-        deps_.ledger.drain(stray);
-        (void)deps_.ledger.remove(stray);  // held ones stay, draining
-      }
+      const bool given = row && !row->draining && row->group == one.group;
+      if (!given) fresh.push_back(std::move(one));
     }
   }
-  if (!more) return;
+  if (fresh.empty()) return;
+  deps_.ledger.add(fresh);
   CRASH_POINT("eni.supplied");
   deps_.hooks.supply_changed();
+}
+
+// Addresses that the interface no longer has; held ones stay, draining.
+void EniSupplier::drop_strays(const KnownEni& known) {
+  if (!known.attached || !known.coming.empty()) return;
+  std::vector<IpAddr> stray = addresses_of(known.eni.id);
+  std::erase_if(stray,
+                [&](const IpAddr& a) { return known.shown.contains(a); });
+  if (stray.empty()) return;
+  deps_.ledger.drain(stray);
+  for (const IpAddr& address : stray) {
+    (void)deps_.ledger.remove(std::span(&address, 1));  // fails while held
+  }
 }
 
 void EniSupplier::withdraw(const std::string& eni_id) {
