@@ -214,6 +214,7 @@ Result<void> Daemon::run() {
   TRY(watch_signals());
   TRY(documents_->watch(loop_, [this] {
     ledger_.set_options(ledger_options(documents_->config()));
+    (void)configure_log(documents_->config().log);  // checked when it was read
     placement_->documents_changed();
   }));
   TRY(make_directories(config.run_dir, 0700));

@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <set>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -21,6 +20,8 @@ namespace {
 
 /// Several files may be swapped together: wait until they have settled.
 constexpr Duration kSettle = std::chrono::milliseconds(50);
+/// Finds directories that come later, and changes without an event.
+constexpr Duration kSlow = std::chrono::seconds(30);
 constexpr char kKeptConfig[] = "config.json";
 constexpr char kKeptNode[] = "node.json";
 
@@ -65,6 +66,7 @@ Documents::Documents(std::string config_file)
 Documents::~Documents() {
   if (loop_ == nullptr) return;
   loop_->cancel(settle_timer_);
+  loop_->cancel(slow_timer_);
   loop_->unwatch(inotify_.get());
 }
 
@@ -164,21 +166,30 @@ bool Documents::reload() {
 Result<void> Documents::watch(Loop& loop, std::function<void()> changed) {
   inotify_ = UniqueFd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_) return errno_error(errno, "inotify");
-  for (const std::string& directory :
-       std::set{directory_of(config_file_), directory_of(config_.node.file)}) {
-    const int watched = inotify_add_watch(
-        inotify_.get(), directory.c_str(),
-        IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR);
-    if (watched < 0) {
-      // A directory that comes later is found by the caller's slow timer.
-      log::warn("{}", errno_error(errno, "watch " + directory).msg);
-    }
-  }
   loop_ = &loop;
   changed_ = std::move(changed);
   loop.watch(inotify_.get(), EPOLLIN, "documents",
              [this](std::uint32_t) { on_inotify(); });
+  look_now_and_then();
   return {};
+}
+
+void Documents::add_watches() {
+  for (const std::string& directory :
+       {directory_of(config_file_), directory_of(config_.node.file)}) {
+    // Repeated for a directory that came later or was replaced; one that is
+    // watched already stays so.
+    (void)inotify_add_watch(
+        inotify_.get(), directory.c_str(),
+        IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR);
+  }
+}
+
+void Documents::look_now_and_then() {
+  add_watches();
+  look();
+  slow_timer_ =
+      loop_->after(kSlow, "documents", [this] { look_now_and_then(); });
 }
 
 void Documents::on_inotify() {
@@ -186,15 +197,17 @@ void Documents::on_inotify() {
   while (::read(inotify_.get(), events.data(), events.size()) > 0) {
   }
   loop_->cancel(settle_timer_);
-  settle_timer_ = loop_->after(kSettle, "reload documents", [this] {
-    if (!reload()) return;
-    for (const auto& refused : {config_refused_, node_refused_}) {
-      if (!refused) continue;
-      log::error("refused, the last valid one stays in force: {}",
-                 to_string(*refused));
-    }
-    changed_();
-  });
+  settle_timer_ = loop_->after(kSettle, "reload documents", [this] { look(); });
+}
+
+void Documents::look() {
+  if (!reload()) return;
+  for (const auto& refused : {config_refused_, node_refused_}) {
+    if (!refused) continue;
+    log::error("refused, the last valid one stays in force: {}",
+               to_string(*refused));
+  }
+  changed_();
 }
 
 }  // namespace linsey::agent

@@ -57,7 +57,10 @@ class Documents {
   std::string kept(const char* name) const;
   void keep(const char* name, const std::string& text) const;
   Result<conf::Node> parse_own_node(const std::string& text) const;
+  void add_watches();
   void on_inotify();
+  void look();
+  void look_now_and_then();
 
   std::string config_file_;
   conf::AgentConfig config_;
@@ -71,6 +74,7 @@ class Documents {
   Loop* loop_ = nullptr;
   UniqueFd inotify_;
   Loop::TimerId settle_timer_ = 0;
+  Loop::TimerId slow_timer_ = 0;
   std::function<void()> changed_;
 };
 

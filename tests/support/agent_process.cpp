@@ -124,7 +124,9 @@ void AgentProcess::write_documents(const AgentOptions& options) {
 
 void AgentProcess::launch(const std::map<std::string, std::string>& env) {
   Command command;
-  command.argv = {build_dir() + "/agent/linseyd", "--config", config_file()};
+  // With the rights of the manifest and no more.
+  command.argv = {"setpriv", "--bounding-set=-all,+net_admin",
+                  build_dir() + "/agent/linseyd", "--config", config_file()};
   command.env = own_environment();
   for (const auto& [key, value] : env) {
     (*command.env)[key] = value;
