@@ -10,18 +10,21 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "lab/sim/key_ring.h"
 #include "lab/sim/params.h"
 #include "lab/sim/region.h"
+#include "lab/sim/wall_time.h"
 
 namespace linsey::sim {
 
 /// What an action works on.
 struct Desk {
   Region& region;
+  KeyRing& ring;
   const std::string& region_id;
   const std::string& account;
   Instant now;
-  std::string wall;  // "2026-01-02T03:04:05Z"
+  WallTime wall;
 };
 
 /// `body` is filled on success; RequestId is the caller's to add.
@@ -60,6 +63,7 @@ Fault describe_instances(Desk& desk, Params& params, Json& body);
 Fault describe_instance_attribute(Desk& desk, Params& params, Json& body);
 Fault describe_v_switches(Desk& desk, Params& params, Json& body);
 Fault describe_v_switch_attributes(Desk& desk, Params& params, Json& body);
+Fault assume_role_with_oidc(Desk& desk, Params& params, Json& body);
 Fault describe_vpcs(Desk& desk, Params& params, Json& body);
 
 }  // namespace linsey::sim

@@ -120,7 +120,7 @@ Fault create_network_interface(Desk& desk, Params& params, Json& body) {
   wish.tags = params.tags();
   if (const Fault fault = params.finish()) return fault;
 
-  const Outcome made = desk.region.create(wish, desk.wall, desk.now);
+  const Outcome made = desk.region.create(wish, iso_time(desk.wall), desk.now);
   if (made.fault) return made.fault;
   body = created_json(desk, desk.region.enis().at(made.eni));
   return {};

@@ -87,6 +87,7 @@ constexpr std::array kActions{
     ActionEntry{"vpc", "DescribeVSwitchAttributes",
                 describe_v_switch_attributes},
     ActionEntry{"vpc", "DescribeVpcs", describe_vpcs},
+    ActionEntry{"sts", "AssumeRoleWithOIDC", assume_role_with_oidc},
 };
 
 }  // namespace

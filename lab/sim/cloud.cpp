@@ -82,6 +82,10 @@ struct Cloud::State {
                    Json& body);
   Fault perform(const Call& call, const ActionEntry& entry, Desk& desk,
                 Json& body);
+  Fault serve(const Call& call, Desk& desk, const Clock& clock, Reply& reply,
+              Json& body);
+  void close(const Call& call, const Fault& fault, const std::string& region_id,
+             Json body, Reply& reply);
 };
 
 /// Whether the call gets as far as the action.
@@ -189,6 +193,11 @@ void Cloud::add(AccessKey key) {
   state_->ring.add(std::move(key));
 }
 
+void Cloud::add(OidcTrust trust) {
+  const std::lock_guard lock(state_->mutex);
+  state_->ring.add(std::move(trust));
+}
+
 Result<void> Cloud::release_instance(const std::string& id) {
   Result<void> done;
   {
@@ -216,42 +225,62 @@ void Cloud::tune(const std::function<void(Knobs&)>& change) {
   change(state_->region.knobs);
 }
 
+/// Performs the call unless a knob is in the way; `reply` learns of delay and
+/// loss.
+Fault Cloud::State::serve(const Call& call, Desk& desk, const Clock& clock,
+                          Reply& reply, Json& body) {
+  ActionKnobs& knobs = region.knobs.actions[call.action];
+  reply.delay = knobs.reply_latency;
+  if (knobs.lose_requests > 0) {
+    --knobs.lose_requests;
+    reply.drop = true;
+    return {};
+  }
+  const ActionEntry* entry = find_action(call.product, call.action);
+  Fault fault = admit(call, entry, clock.wall(), reply.headers);
+  if (!fault) fault = perform(call, *entry, desk, body);
+  if (knobs.lose_replies > 0) {
+    --knobs.lose_replies;
+    reply.drop = true;
+  }
+  return fault;
+}
+
+/// Completes the reply and writes the record.
+void Cloud::State::close(const Call& call, const Fault& fault,
+                         const std::string& region_id, Json body,
+                         Reply& reply) {
+  reply.request_id = request_id();
+  body["RequestId"] = reply.request_id;
+  if (fault) body = fault_json(fault, reply.request_id, region_id);
+  reply.status = fault ? fault.status : 200;
+  reply.code = fault.code;
+  reply.body = dump_json(body);
+  calls.push_back({call.product, call.action, call.params, call.caller,
+                   reply.request_id, reply.status, reply.code});
+}
+
 Reply Cloud::call(const Call& call) {
   Reply reply;
   {
     const std::lock_guard lock(state_->mutex);
     const Instant now = clock_.now();
     state_->region.advance(now);
-    ActionKnobs& knobs = state_->region.knobs.actions[call.action];
-    reply.request_id = state_->request_id();
-    reply.delay = knobs.reply_latency;
+    Desk desk{state_->region, state_->ring, spec_.region,
+              spec_.account,  now,          clock_.wall()};
     Json body = Json::object();
-    Fault fault;
-    if (knobs.lose_requests > 0) {
-      --knobs.lose_requests;
-      reply.drop = true;
-    } else {
-      const ActionEntry* entry = find_action(call.product, call.action);
-      fault = state_->admit(call, entry, clock_.wall(), reply.headers);
-      Desk desk{state_->region, spec_.region, spec_.account, now,
-                iso_time(clock_.wall())};
-      if (!fault) fault = state_->perform(call, *entry, desk, body);
-      if (knobs.lose_replies > 0) {
-        --knobs.lose_replies;
-        reply.drop = true;
-      }
-    }
-    body["RequestId"] = reply.request_id;
-    if (fault) body = fault_json(fault, reply.request_id, spec_.region);
-    reply.status = fault ? fault.status : 200;
-    reply.code = fault.code;
-    reply.body = dump_json(body);
-    state_->calls.push_back({call.product, call.action, call.params,
-                             call.caller, reply.request_id, reply.status,
-                             reply.code});
+    const Fault fault = state_->serve(call, desk, clock_, reply, body);
+    state_->close(call, fault, spec_.region, std::move(body), reply);
     state_->region.advance(now);
   }
   deliver_events();
+  return reply;
+}
+
+Reply Cloud::refuse(const Call& call, const Fault& fault) {
+  const std::lock_guard lock(state_->mutex);
+  Reply reply;
+  state_->close(call, fault, spec_.region, Json::object(), reply);
   return reply;
 }
 

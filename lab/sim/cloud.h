@@ -28,7 +28,7 @@ struct CloudSpec {
 };
 
 struct Call {
-  std::string product = "ecs";  // ecs, vpc
+  std::string product = "ecs";  // ecs, vpc, sts
   std::string action;
   std::map<std::string, std::string> params;
   std::string caller;  // access key id, already verified
@@ -67,6 +67,7 @@ class Cloud {
   Result<void> add(InstanceTypeSpec type);
   Result<void> add(InstanceSpec instance);
   void add(AccessKey key);
+  void add(OidcTrust trust);
   /// Releases it with its primary ENI; its other ENIs become Available, those
   /// with DeleteOnRelease go. Errors: kInvalidConfig when it is not there.
   Result<void> release_instance(const std::string& id);
@@ -78,6 +79,9 @@ class Cloud {
 
   /// One API call by a caller that has been recognised.
   Reply call(const Call& call);
+  /// Records a call that came no further than the gateway (bad signature, old
+  /// time stamp ...) and makes its reply.
+  Reply refuse(const Call& call, const Fault& fault);
   /// Takes every step whose time has come; returns how long until the next.
   std::optional<Duration> advance();
 

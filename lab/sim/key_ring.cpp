@@ -18,6 +18,11 @@ std::optional<AccessKey> KeyRing::find(const std::string& id) const {
   return found->second;
 }
 
+const OidcTrust* KeyRing::trust(const std::string& role_arn) const {
+  const auto found = trusts_.find(role_arn);
+  return found == trusts_.end() ? nullptr : &found->second;
+}
+
 bool KeyRing::may(const std::string& caller, const std::string& product,
                   const std::string& action) const {
   const auto found = keys_.find(caller);

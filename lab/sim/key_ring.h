@@ -19,6 +19,9 @@ class KeyRing {
   explicit KeyRing(std::uint64_t seed) : random_(seed) {}
 
   void add(AccessKey key) { keys_[key.id] = std::move(key); }
+  void add(OidcTrust trust) { trusts_[trust.role_arn] = std::move(trust); }
+  /// nullptr when nobody trusts that role to anyone.
+  const OidcTrust* trust(const std::string& role_arn) const;
   std::optional<AccessKey> find(const std::string& id) const;
   /// An unknown caller (a test in process) may everything.
   bool may(const std::string& caller, const std::string& product,
@@ -42,6 +45,7 @@ class KeyRing {
 
   std::map<std::string, AccessKey> keys_;
   std::map<std::string, RoleCredentials> roles_;  // by instance: the newest
+  std::map<std::string, OidcTrust> trusts_;       // by role
   std::set<std::string> nonces_;
   std::mt19937_64 random_;
 };

@@ -89,35 +89,28 @@ Fault verify(Cloud& cloud, const SignedCall& call) {
   return {};
 }
 
-HttpResponse refusal(const Fault& fault) {
-  Reply reply;
-  reply.status = fault.status;
-  reply.code = fault.code;
-  reply.body = dump_json({{"RequestId", "00000000-0000-0000-0000-000000000000"},
-                          {"HostId", "gateway"},
-                          {"Code", fault.code},
-                          {"Message", fault.message},
-                          {"Recommend", ""}});
-  HttpResponse response;
-  response.status = reply.status;
-  response.body = reply.body;
-  return response;
-}
-
-HttpResponse answer(Cloud& cloud, const SignedCall& call,
-                    const std::string& caller) {
-  const Reply reply = cloud.call({.product = product_of(call.version),
-                                  .action = call.action,
-                                  .params = call.params,
-                                  .caller = caller});
-  HttpResponse response;
-  response.status = reply.status;
-  response.headers = reply.headers;
-  response.headers["x-acs-request-id"] = reply.request_id;
-  response.body = reply.body;
-  response.delay = reply.delay;
-  response.drop = reply.drop;
-  return response;
+/// Everything that is decided before the call reaches its product.
+Fault check_call(Cloud& cloud, const HttpRequest& request,
+                 const SignedCall& call) {
+  if (request.path != "/") {
+    return {404, "InvalidApi.NotFound", "RPC calls go to the path /."};
+  }
+  if (call.action.empty()) {
+    return {400, "MissingParameter", "Action is mandatory."};
+  }
+  const std::string product = product_of(call.version);
+  if (product.empty()) {
+    return {404, "InvalidApi.NotFound",
+            fmt::format("No product has version \"{}\".", call.version)};
+  }
+  // Who has nothing but a token of the cluster cannot sign.
+  const bool anonymous =
+      product == "sts" && call.action == "AssumeRoleWithOIDC";
+  if (anonymous && call.key_id.empty()) return {};
+  if (call.key_id.empty()) {
+    return {400, "MissingParameter", "AccessKeyId is mandatory."};
+  }
+  return verify(cloud, call);
 }
 
 }  // namespace
@@ -125,32 +118,30 @@ HttpResponse answer(Cloud& cloud, const SignedCall& call,
 HttpResponse OpenApi::handle(const HttpRequest& request) {
   SignedCall call;
   Fault fault = read_signed(request, call);
-  if (!fault && request.path != "/") {
-    fault = {404, "InvalidApi.NotFound", "RPC calls go to the path /."};
-  }
-  if (!fault && call.action.empty()) {
-    fault = {400, "MissingParameter", "Action is mandatory."};
-  }
-  if (!fault && product_of(call.version).empty()) {
-    fault = {404, "InvalidApi.NotFound",
-             fmt::format("No product has version \"{}\".", call.version)};
-  }
-  if (!fault && call.key_id.empty()) {
-    fault = {400, "MissingParameter", "AccessKeyId is mandatory."};
-  }
-  if (!fault) fault = verify(cloud_, call);
+  if (!fault) fault = check_call(cloud_, request, call);
 
-  HttpResponse response =
-      fault ? refusal(fault) : answer(cloud_, call, call.key_id);
+  const Call what{.product = product_of(call.version),
+                  .action = call.action,
+                  .params = call.params,
+                  .caller = call.key_id};
+  const Reply reply = fault ? cloud_.refuse(what, fault) : cloud_.call(what);
+  HttpResponse response;
+  response.status = reply.status;
+  response.headers = reply.headers;
+  response.headers["x-acs-request-id"] = reply.request_id;
   response.headers["Date"] = http_time(cloud_.clock().wall());
+  response.delay = reply.delay;
+  response.drop = reply.drop;
   if (wants_json(request, call)) {
     response.content_type = "application/json;charset=utf-8";
+    response.body = reply.body;
     return response;
   }
-  const Json json = Json::parse(response.body, nullptr, false);
+  const std::string root = fault || !reply.code.empty()
+                               ? std::string("Error")
+                               : call.action + "Response";
   response.content_type = "text/xml;charset=utf-8";
-  response.body =
-      to_xml(response.status == 200 ? call.action + "Response" : "Error", json);
+  response.body = to_xml(root, Json::parse(reply.body, nullptr, false));
   return response;
 }
 

@@ -75,6 +75,15 @@ struct AccessKey {
   std::optional<std::set<std::string>> allowed;
 };
 
+/// A role that pods may take with a token of the cluster (AssumeRoleWithOIDC).
+struct OidcTrust {
+  std::string role_arn;
+  std::string provider_arn;
+  std::string token;  // the one that is accepted, as it is
+  std::chrono::system_clock::time_point token_expires;
+  std::optional<std::set<std::string>> allowed;  // as in AccessKey
+};
+
 enum class EniState : std::uint8_t {
   kAvailable,
   kAttaching,

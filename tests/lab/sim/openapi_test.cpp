@@ -82,7 +82,7 @@ TEST(SimOpenApi, SaysItsStringToSignWhenTheSignatureIsWrong) {
   EXPECT_EQ(at(response.body, "/Code"), "SignatureDoesNotMatch");
   EXPECT_THAT(at(response.body, "/Message"),
               testing::HasSubstr("server string to sign is:POST&%2F&"));
-  EXPECT_THAT(door.cloud.calls(), testing::IsEmpty());
+  EXPECT_EQ(door.cloud.calls().back().code, "SignatureDoesNotMatch");
 }
 
 TEST(SimOpenApi, RefusesANonceThatWasUsed) {
@@ -175,6 +175,44 @@ TEST(SimOpenApi, AKeyMayDoOnlyWhatItsPolicyAllows) {
   EXPECT_EQ(door.code(door.common("DescribeInstances")), "");
   EXPECT_EQ(door.code(door.common("DescribeNetworkInterfaces")),
             "Forbidden.RAM");
+}
+
+HttpResponse assume(Door& door, const std::string& token,
+                    const std::string& provider) {
+  HttpRequest request;
+  request.method = "POST";
+  request.path = "/";
+  request.query =
+      "Action=AssumeRoleWithOIDC&Version=2015-04-01&Format=JSON&"
+      "Timestamp=2026-01-02T00%3A00%3A00Z&SignatureNonce=n";
+  request.headers["content-type"] = "application/x-www-form-urlencoded";
+  request.body =
+      "RoleArn=acs%3Aram%3A%3A1%3Arole%2Flinsey&OIDCProviderArn=" + provider +
+      "&OIDCToken=" + token + "&RoleSessionName=linsey";
+  return door.api.handle(request);
+}
+
+TEST(SimOpenApi, ATokenOfTheClusterBuysCredentialsWithoutASignature) {
+  Door door;
+  door.cloud.add(OidcTrust{.role_arn = "acs:ram::1:role/linsey",
+                           .provider_arn = "provider",
+                           .token = "jwt",
+                           .token_expires = door.clock.wall() + minutes(10),
+                           .allowed = {}});
+
+  const HttpResponse good = assume(door, "jwt", "provider");
+  const std::string id = at(good.body, "/Credentials/AccessKeyId");
+
+  EXPECT_EQ(good.status, 200);
+  EXPECT_EQ(at(good.body, "/Credentials/Expiration"), "2026-01-02T01:00:00Z");
+  EXPECT_TRUE(door.cloud.find_key(id));
+  EXPECT_EQ(at(assume(door, "other", "provider").body, "/Code"),
+            "AuthenticationFail.OIDCToken.Invalid");
+  EXPECT_EQ(at(assume(door, "jwt", "another").body, "/Code"),
+            "AuthenticationFail.NoPermission");
+  door.clock.advance(minutes(10));
+  EXPECT_EQ(at(assume(door, "jwt", "provider").body, "/Code"),
+            "AuthenticationFail.OIDCToken.Expired");
 }
 
 TEST(SimOpenApi, BothRoleSetsAreValidInTheOverlap) {
