@@ -83,26 +83,29 @@ void Service::release(const rpc::ReleaseRequest& request,
   Teardown teardown = teardown_of(request.key);
   if (teardown.pod.name.empty()) teardown.pod = request.pod;
   teardown.link_index = request.link_index;
-  take_down(teardown,
-            [this, key = request.key, began, reply = std::move(reply)](
-                const Result<std::vector<IpAddr>>& seen) {
-              if (!seen) {
-                const Result<void> failed = seen.error();
-                log::warn("DEL {}: {}", text(key), to_string(seen.error()));
-                record("del", failed, began);
-                reply(failed);
-                return;
-              }
-              CRASH_POINT("release.gone");
-              give_back(key, *seen);
-              pending_.push_back({[this, began, reply](const Result<void>&) {
-                // A release stands also when it could not be saved: the path is
-                // gone, and the rows stay dirty until a save goes through.
-                CRASH_POINT("release.saved");
-                record("del", {}, began);
-                reply({});
-              }});
-            });
+  take_down(teardown, [this, key = request.key, addresses = request.addresses,
+                       began, reply = std::move(reply)](
+                          const Result<std::vector<IpAddr>>& seen) {
+    if (!seen) {
+      const Result<void> failed = seen.error();
+      log::warn("DEL {}: {}", text(key), to_string(seen.error()));
+      record("del", failed, began);
+      reply(failed);
+      return;
+    }
+    CRASH_POINT("release.gone");
+    // What the plugin saw before it took the path down counts too.
+    std::vector<IpAddr> all = *seen;
+    all.insert(all.end(), addresses.begin(), addresses.end());
+    give_back(key, all);
+    pending_.push_back({[this, began, reply](const Result<void>&) {
+      // A release stands also when it could not be saved: the path is
+      // gone, and the rows stay dirty until a save goes through.
+      CRASH_POINT("release.saved");
+      record("del", {}, began);
+      reply({});
+    }});
+  });
 }
 
 Result<ipam::Held> Service::check(const AttachmentKey& key) const {

@@ -56,6 +56,7 @@ Result<void> del(const Call& call) {
     request.link_index = down->link_index;
     request.link_name = down->link_name;
     request.path_down = true;
+    request.addresses = down->addresses;
   } else {
     log::warn("DEL {}: {}", call.container_id, to_string(down.error()));
   }

@@ -176,6 +176,7 @@ void read(ObjectReader& r, ReleaseRequest& request) {
             std::numeric_limits<int>::max());
   r.get("linkName", request.link_name);
   r.get("pathDown", request.path_down);
+  r.get_parsed_list("addresses", request.addresses, IpAddr::parse);
 }
 
 void read(ObjectReader& r, ReleaseNote& note) {
@@ -277,7 +278,8 @@ std::string to_json(const ReleaseRequest& request) {
                     {"pod", json_of(request.pod)},
                     {"linkIndex", request.link_index},
                     {"linkName", request.link_name},
-                    {"pathDown", request.path_down}});
+                    {"pathDown", request.path_down},
+                    {"addresses", texts(request.addresses)}});
 }
 
 std::string to_json(const ReleaseNote& note) {

@@ -41,12 +41,15 @@ struct Lease {
 /// and in the dying group); the agent removes the link and frees the address
 /// only when the link is gone from the kernel. `link_index` 0: the plugin saw
 /// no link. `path_down` false: the plugin could not, the agent does it.
+/// `addresses` had a route of ours to the link: a ledger that was lost knows
+/// them by nothing else.
 struct ReleaseRequest {
   ipam::AttachmentKey key;
   ipam::Pod pod;
   int link_index = 0;
   std::string link_name;
   bool path_down = false;
+  std::vector<IpAddr> addresses;
 
   bool operator==(const ReleaseRequest&) const = default;
 };

@@ -280,6 +280,20 @@ TEST_F(ServiceTest, ADeleteWorksInQuarantine) {
   EXPECT_TRUE(del("c1")->answer.value().has_value());
 }
 
+TEST_F(ServiceTest, DelEndsTheReservationsOfALostLedgerThatThePluginSaw) {
+  supply({"10.0.0.1"});
+  ASSERT_TRUE(
+      ledger.hold_from_kernel(ip("10.0.0.1"), std::nullopt, "linsey:c1:eth0"));
+  ASSERT_EQ(service.status().free, 0U);
+
+  service.release(
+      {.key = key("c1"), .path_down = true, .addresses = {ip("10.0.0.1")}},
+      [](const Result<void>&) {});
+  turn();
+
+  EXPECT_EQ(service.status().cooling, 1U);
+}
+
 TEST_F(ServiceTest, GcReleasesWhatTheRuntimeDoesNotList) {
   supply({"10.0.0.1", "10.0.0.2", "10.0.0.3"});
   (void)add("c1");

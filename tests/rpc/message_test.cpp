@@ -52,7 +52,8 @@ TEST(Message, ReleaseKeepsEveryField) {
                                {"shop", "web-0", "8d"},
                                17,
                                "cali0123456789a",
-                               true};
+                               true,
+                               {*IpAddr::parse("10.64.0.9")}};
   const std::string json = to_json(request);
 
   expect_golden("rpc-release.json", readable(json));
