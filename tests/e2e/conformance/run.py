@@ -21,7 +21,9 @@ import case
 from case import GROUPS
 from world import World
 
-import loopback  # noqa: F401  (each registers its cases)
+import chain  # noqa: F401  (each registers its cases)
+import ledger  # noqa: F401
+import loopback  # noqa: F401
 import main_delete  # noqa: F401
 import main_plugin  # noqa: F401
 import main_races  # noqa: F401
