@@ -9,17 +9,13 @@
 namespace linsey::datapath {
 namespace {
 
-using netlink::Address;
 using netlink::Desired;
-using netlink::Neighbor;
-using netlink::Route;
-using netlink::Rule;
 using netlink::Scope;
 
 constexpr std::size_t kMaxIfname = 15;
 // What Felix gives every host end; no frame leaves the pair, so it needs not
 // be unique.
-const Mac kHostMac({0xee, 0xee, 0xee, 0xee, 0xee, 0xee});
+const Mac host_mac({0xee, 0xee, 0xee, 0xee, 0xee, 0xee});
 
 IpAddr gateway_of(Family family) {
   constexpr std::array<std::uint8_t, 16> kLinkLocal{
@@ -154,7 +150,7 @@ void add_pod_side(Desired& pod, const IpAddr& address,
     pod.addresses.push_back({.cidr = Cidr(link_local_of(pod.mac), 64)});
   }
   pod.neighbors.push_back(
-      {.addr = gateway_of(address.family()), .mac = kHostMac});
+      {.addr = gateway_of(address.family()), .mac = host_mac});
   add_pod_routes(pod, address, tables);
 }
 
@@ -208,7 +204,7 @@ Result<Plan> make_plan(const ipam::Attachment& attachment,
       Mac::derived(key.network + "/" + alias_of(key)));
   plan.host.name = host_link_name(key, attachment.pod);
   plan.host.alias = alias_of(key);
-  plan.host.mac = kHostMac;
+  plan.host.mac = host_mac;
   plan.host.mtu = mtu;
   plan.host.ipv4_forwarding =
       of_family(allocation.addresses, Family::kV4).has_value();

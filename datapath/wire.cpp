@@ -14,7 +14,6 @@ namespace {
 using netlink::Apply;
 using netlink::Batch;
 using netlink::Link;
-using netlink::LinkSpec;
 using netlink::Missing;
 using netlink::NetNs;
 using netlink::PeerSpec;

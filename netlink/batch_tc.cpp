@@ -42,11 +42,11 @@ void put_mirred(nl_msg* message, int to_index) {
 /// One key with mask 0, which every packet matches; u32 wants one key. The
 /// keys lie right behind the selector.
 void put_match_all(nl_msg* message) {
-  tc_u32_sel selector{};
-  selector.flags = TC_U32_TERMINAL;
-  selector.nkeys = 1;
-  std::array<char, sizeof selector + sizeof(tc_u32_key)> bytes{};
-  std::memcpy(bytes.data(), &selector, sizeof selector);
+  constexpr std::size_t kSize = sizeof(tc_u32_sel) + sizeof(tc_u32_key);
+  alignas(tc_u32_sel) std::array<char, kSize> bytes{};
+  auto* selector = reinterpret_cast<tc_u32_sel*>(bytes.data());
+  selector->flags = TC_U32_TERMINAL;
+  selector->nkeys = 1;
   put_bytes(message, TCA_U32_SEL, bytes.data(), bytes.size());
 }
 
