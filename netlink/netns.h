@@ -2,10 +2,10 @@
 //
 // Almost nothing enters a namespace. A Socket is opened in one and stays there,
 // so "which namespace" is the socket one passes. The few calls that must run
-// inside (opening that socket, writing /proc/sys) go through run(), which uses
-// a thread that ends afterwards: there is no way back that could fail. A guard
-// that enters and restores was rejected, because a thread that cannot return
-// would go on in the wrong namespace.
+// inside (writing /proc/sys) go through run(), which uses a thread that ends
+// afterwards: there is no way back that could fail. A guard that enters and
+// restores was rejected, because a thread that cannot return would go on in
+// the wrong namespace.
 #pragma once
 
 #include <sys/types.h>

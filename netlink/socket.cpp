@@ -2,6 +2,7 @@
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -94,12 +95,16 @@ Result<Socket> Socket::open() {
 }
 
 Result<Socket> Socket::open_in(const NetNs& ns) {
-  std::optional<Socket> socket;
-  TRY(ns.run([&]() -> Result<void> {
-    socket = TRY(open());
-    return {};
-  }));
-  return *std::move(socket);
+  const NetNs own = TRY(NetNs::current());
+  if (::setns(ns.fd(), CLONE_NEWNET) != 0) {
+    return errno_error(errno, "enter network namespace (CAP_SYS_ADMIN)",
+                       Code::kInvalidNetns);
+  }
+  Result<Socket> socket = open();
+  if (::setns(own.fd(), CLONE_NEWNET) != 0) {
+    panic("cannot return to the own network namespace");
+  }
+  return socket;
 }
 
 Result<std::size_t> Socket::receive(const std::string& what) {

@@ -39,7 +39,9 @@ class Socket {
  public:
   /// In the namespace of the calling thread. Errors: kKernel.
   static Result<Socket> open();
-  /// Errors: kInvalidNetns, kKernel. Cost: a short-lived thread, ~35 us.
+  /// In another one. The calling thread enters it for this one call and ends
+  /// the program if it cannot return; run()'s thread would cost a time slice
+  /// on a busy node, in every ADD. Errors: kInvalidNetns, kKernel.
   static Result<Socket> open_in(const NetNs& ns);
 
   /// Sends all requests of `batch` and waits for their end. Errors: that of

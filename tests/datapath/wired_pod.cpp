@@ -61,7 +61,8 @@ datapath::Traces WiredTest::ours() {
 
 std::string WiredTest::host_state() {
   return sh(*host,
-            "ip -br link; ip route show table all; ip -6 route show table all;"
+            "ip -br link; { ip route show table all; ip -6 route show table "
+            "all; } | grep -v \"table local\";"
             "ip rule; ip -6 rule; ip neigh show nud permanent;"
             "ip -6 neigh show nud permanent; tc qdisc");
 }

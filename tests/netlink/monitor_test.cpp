@@ -62,19 +62,18 @@ TEST_F(MonitorOf, TellsOfAddressesRoutesAndRulesInBothFamilies) {
   const Rule rule{.priority = 512, .to = must(Cidr::parse("10.0.0.1/32"))};
   const Route route{
       .dst = must(Cidr::parse("fd00::/64")), .link_index = i, .priority = 3};
-  must(socket->run(Batch()
-                       .add_address({.link_index = i,
-                                     .cidr = must(Cidr::parse("10.0.0.9/32")),
-                                     .no_prefix_route = true})
-                       .add_route(route)
-                       .add_rule(rule)
-                       .delete_rule(rule)));
+  const Address address{.link_index = i,
+                        .cidr = must(Cidr::parse("10.0.0.9/32")),
+                        .no_prefix_route = true};
+  must(socket->run(
+      Batch().add_address(address).add_route(route).add_rule(rule).delete_rule(
+          rule)));
   must(monitor.drain());
 
   EXPECT_EQ(seen<Rule>(false), std::vector{rule});
   EXPECT_EQ(seen<Rule>(true), std::vector{rule});
   EXPECT_EQ(std::ranges::count(seen<Route>(false), route), 1);
-  EXPECT_EQ(seen<Address>(false).size(), 1U);
+  EXPECT_EQ(std::ranges::count(seen<Address>(false), address), 1);
 }
 
 TEST_F(MonitorOf, SaysResyncWhenItWasTooSlow) {
