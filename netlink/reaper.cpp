@@ -2,6 +2,9 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -23,12 +26,11 @@ struct LinkReaper::State {
     explicit Worker(Socket own) : socket(std::move(own)) {}
     Socket socket;
     ThreadQueue<std::optional<Job>> jobs;
+    std::atomic<unsigned> waiting = 0;  // jobs not yet acknowledged
     std::thread thread;
   };
 
   std::vector<std::unique_ptr<Worker>> workers;
-  std::size_t next = 0;
-
   static void work(Worker& worker) {
     while (const std::optional<Job> job = worker.jobs.pop()) {
       Batch batch;
@@ -38,13 +40,17 @@ struct LinkReaper::State {
         batch.delete_link(job->link_index, Missing::kFine);
       }
       const Result<void> result = worker.socket.run(batch);
+      --worker.waiting;
       if (job->done) job->done(result);
     }
   }
 
   void push(Job job) {
-    workers[next]->jobs.push(std::move(job));
-    next = (next + 1) % workers.size();
+    // An idle one if there is any: a busy one sits in the kernel for long.
+    Worker& idlest = **std::ranges::min_element(
+        workers, {}, [](const auto& worker) { return worker->waiting.load(); });
+    ++idlest.waiting;
+    idlest.jobs.push(std::move(job));
   }
 
   ~State() {

@@ -25,13 +25,14 @@ class LinkReaper {
   using Done = std::function<void(Result<void>)>;
 
   /// Works in the namespace of the calling thread. Errors: kKernel.
-  static Result<LinkReaper> start(unsigned threads = 4);
+  static Result<LinkReaper> start(unsigned threads = 8);
   /// Waits for deletes that are under way.
   ~LinkReaper();
   LinkReaper(LinkReaper&&) noexcept;
   LinkReaper& operator=(LinkReaper&&) noexcept;
 
-  /// Deletes one link; one that is missing is success. Never waits.
+  /// Deletes one link; one that is missing is success. Never waits. Thread:
+  /// one at a time, for this and reap_group.
   void reap(int link_index, Done done = {});
   /// Deletes all links of a group, such as kDyingGroup, with one wait of the
   /// kernel for them together; an empty group is success. Never waits.
