@@ -1,8 +1,9 @@
 #include "plugin/result.h"
 
 #include <algorithm>
-#include <initializer_list>
+#include <array>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -23,9 +24,22 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
+// Known in any of the forms: what one form does not know must not come back
+// through `extra` into another that does.
+constexpr auto kTopMembers = std::to_array<std::string_view>(
+    {"cniVersion", "ip4", "ip6", "interfaces", "ips", "routes", "dns"});
+constexpr auto kIpMembers = std::to_array<std::string_view>(
+    {"ip", "routes", "version", "address", "gateway", "interface"});
+constexpr auto kInterfaceMembers = std::to_array<std::string_view>(
+    {"name", "mac", "sandbox", "mtu", "socketPath", "pciID"});
+constexpr auto kRouteMembers = std::to_array<std::string_view>(
+    {"dst", "gw", "mtu", "advmss", "priority", "table", "scope"});
+constexpr auto kDnsMembers = std::to_array<std::string_view>(
+    {"nameservers", "domain", "search", "options"});
+
 /// The members of `json` that are none of `known`, as text.
 std::string unknown_members(const Json& json,
-                            std::initializer_list<std::string_view> known) {
+                            std::span<const std::string_view> known) {
   Json rest = Json::object();
   if (!json.is_object()) return {};
   for (const auto& [key, value] : json.items()) {
@@ -102,8 +116,7 @@ Result<Interface> read_interface(const LenientObject& object,
   interface.mtu = TRY(small_number(object, "mtu")).value_or(0);
   TRY(object.text("socketPath", interface.socket_path));
   TRY(object.text("pciID", interface.pci_id));
-  interface.extra = unknown_members(
-      json, {"name", "mac", "sandbox", "mtu", "socketPath", "pciID"});
+  interface.extra = unknown_members(json, kInterfaceMembers);
   return interface;
 }
 
@@ -112,8 +125,7 @@ Result<IpConfig> read_ip(const LenientObject& object, const Json& json) {
   ip.address = TRY(required_value(object, "address", Cidr::parse));
   ip.gateway = TRY(optional_value(object, "gateway", IpAddr::parse));
   ip.interface = TRY(index_in(object));
-  ip.extra =
-      unknown_members(json, {"version", "address", "gateway", "interface"});
+  ip.extra = unknown_members(json, kIpMembers);
   return ip;
 }
 
@@ -126,8 +138,7 @@ Result<RouteConfig> read_route(const LenientObject& object, const Json& json) {
   route.priority = TRY(small_number(object, "priority")).value_or(0);
   route.table = TRY(small_number(object, "table"));
   route.scope = TRY(small_number(object, "scope"));
-  route.extra = unknown_members(
-      json, {"dst", "gw", "mtu", "advmss", "priority", "table", "scope"});
+  route.extra = unknown_members(json, kRouteMembers);
   return route;
 }
 
@@ -151,8 +162,7 @@ Result<Dns> read_dns(const LenientObject& root) {
   TRY(object.texts("search", dns.search));
   TRY(object.texts("options", dns.options));
   if (const Json* json = root.raw("dns")) {
-    dns.extra =
-        unknown_members(*json, {"nameservers", "domain", "search", "options"});
+    dns.extra = unknown_members(*json, kDnsMembers);
   }
   return dns;
 }
@@ -165,7 +175,7 @@ Result<void> read_half(const LenientObject& root, std::string_view key,
   IpConfig ip;
   ip.address = TRY(required_value(half, "ip", Cidr::parse));
   ip.gateway = TRY(optional_value(half, "gateway", IpAddr::parse));
-  ip.extra = unknown_members(*json, {"ip", "gateway", "routes"});
+  ip.extra = unknown_members(*json, kIpMembers);
   result.ips.push_back(std::move(ip));
   return read_list(half, "routes", result.routes, read_route);
 }
@@ -273,14 +283,12 @@ Result<CniResult> parse_result(const Json& json, Version version) {
   if (has_halves(version)) {
     TRY(read_half(root, "ip4", result));
     TRY(read_half(root, "ip6", result));
-    result.extra = unknown_members(json, {"cniVersion", "ip4", "ip6", "dns"});
   } else {
     TRY(read_list(root, "interfaces", result.interfaces, read_interface));
     TRY(read_list(root, "ips", result.ips, read_ip));
     TRY(read_list(root, "routes", result.routes, read_route));
-    result.extra = unknown_members(
-        json, {"cniVersion", "interfaces", "ips", "routes", "dns"});
   }
+  result.extra = unknown_members(json, kTopMembers);
   result.dns = TRY(read_dns(root));
   return result;
 }
