@@ -3,7 +3,8 @@
     in_namespaces.py PROGRAM ARGUMENTS...
 
 The program gets a network, a mount and a PID namespace of its own, an empty
-/run, and the environment variable E2E_CGROUP: the name of a cgroup parent.
+/run, /var/lib and /opt, and the environment variable E2E_CGROUP: the name of a
+cgroup parent.
 When it ends, or its time is up, the kernel takes its processes, mounts and
 network namespaces with the namespaces; this script removes the cgroups, and
 fails when one of them still has a process.
@@ -17,14 +18,15 @@ import sys
 import time
 
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
-PRIVATE = ["/run", "/var/lib/cni", "/var/lib/linsey", "/etc/linsey", "/opt/cni"]
+# Whole parents: a directory that the machine lacks could not be mounted over,
+# and what is then made there would stay.
+PRIVATE = ["/run", "/var/lib", "/opt"]
 
 
 def _mount_private() -> None:
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     for path in PRIVATE:
-        if pathlib.Path(path).is_dir():
-            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", path], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", path], check=True)
 
 
 def first_process(command: list[str]) -> int:

@@ -58,6 +58,16 @@ class Pods(PodCase):
 
         self.remove(sandbox)
 
+    def test_a_pod_goes_while_the_agent_is_dead(self) -> None:
+        sandbox = self.runtime.start_pod("orphan")
+        self.assert_serves(sandbox)
+
+        self.agent.kill()
+        self.runtime.remove_pod(sandbox)
+        self.agent.start()
+
+        self.assert_clean()
+
     def test_a_killed_agent_keeps_what_pods_hold(self) -> None:
         sandbox = self.runtime.start_pod("kept")
         before = node.held()

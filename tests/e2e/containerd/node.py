@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from runtime import eventually, run
 
 BUILD = pathlib.Path(os.environ["LINSEY_BUILD"])
-SOURCE = pathlib.Path(os.environ["LINSEY_SOURCE"])
 TOP = pathlib.Path("/run/e2e")
 BIN_DIR = TOP / "bin"
 CONF_DIR = TOP / "net.d"
@@ -78,25 +77,23 @@ def write_configuration(**overrides) -> None:
     _write_json("/run/e2e/agent.json", {
         "version": 1,
         "node": {"name": "m1", "file": "/run/e2e/node.json"},
-        "stateDir": "/run/e2e/state",
         "modes": [{"name": "metal", "selector": "site=dc", "mode": "bgp"}],
         "evidence": {"dmiPath": str(product)},
         "cidrs": {"dataCentre": ["10.0.0.0/16"], "nodes": ["10.0.1.0/24"]},
         "pools": [{"name": "dc", "cidr": "10.244.0.0/16", "blockSize": 26}],
         "blocks": {"source": "file", "assignments": {"m1": [BLOCK]}},
         "ipam": {"coolDown": "1s", "coolDownMin": "1s"},
+        "cni": {"confDir": str(CONF_DIR), "binDir": str(BIN_DIR)},
     } | overrides)
 
 
 def install_plugins() -> None:
-    """Our plugin, and the same file as loopback; the conflist by rename."""
+    """Our plugin, and the same file as loopback. The agent publishes the list
+    of plugins by itself, into an existing directory."""
     BIN_DIR.mkdir(parents=True, exist_ok=True)
+    CONF_DIR.mkdir(parents=True, exist_ok=True)
     for name in ("linsey", "loopback"):
         shutil.copy(BUILD / "plugin" / "linsey", BIN_DIR / name)
-    CONF_DIR.mkdir(parents=True, exist_ok=True)
-    staged = CONF_DIR / ".10-linsey.tmp"
-    shutil.copy(SOURCE / "conf" / "10-linsey.conflist", staged)
-    staged.rename(CONF_DIR / "10-linsey.conflist")
 
 
 class Agent:
