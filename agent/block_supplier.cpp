@@ -45,7 +45,7 @@ void BlockSupplier::config_changed() {
   mtu_ = socket ? pod_mtu(*socket, deps_.config, deps_.node.addresses)
                 : Result<std::uint32_t>(socket.error());
   read_config();
-  blackhole();
+  keep_kernel();
   open_waiting();
   deps_.hooks.supply_changed();
   sync();
@@ -154,18 +154,28 @@ std::vector<Cidr> BlockSupplier::announced() const {
   return result;
 }
 
-void BlockSupplier::blackhole() {
+void BlockSupplier::keep_kernel() {
+  const Result<void> done = set_kernel();
+  if (!done && (kernel_ || kernel_.error() != done.error())) {
+    log::error("{}", to_string(done.error()));
+  }
+  kernel_ = done;
+}
+
+Result<void> BlockSupplier::set_kernel() const {
   std::vector<Cidr> blocks;
   for (const auto& [block, state] : blocks_) {
     if (!(state.contested && state.draining)) blocks.push_back(block);
   }
-  Result<netlink::Socket> socket = netlink::Socket::open();
-  const Result<void> done =
-      socket ? set_blackholes(*socket, blocks) : socket.error();
-  if (!done && (blackholed_ || blackholed_.error() != done.error())) {
-    log::error("{}", to_string(done.error()));
+  std::vector<IpAddr> places = deps_.node.addresses;
+  for (const conf::BgpPeer& peer : deps_.config.bgp.peers) {
+    if (peer.node_selector.matches(deps_.node.labels)) {
+      places.push_back(peer.address);
+    }
   }
-  blackholed_ = done;
+  netlink::Socket socket = TRY(netlink::Socket::open());
+  TRY(set_blackholes(socket, blocks));
+  return forward_from_uplinks(socket, places);
 }
 
 void BlockSupplier::sync() {
@@ -204,7 +214,7 @@ void BlockSupplier::finish(const BirdReport& report) {
   if (after && after != before) log::warn("BGP: {}", to_string(*after));
   if (!after && before) log::info("BGP: all is well again");
   forget_empty();
-  blackhole();
+  keep_kernel();
   open_waiting();
   publish();
   if (std::exchange(ask_again_, false)) {
@@ -258,7 +268,7 @@ Duration BlockSupplier::pause() const {
   const std::optional<Error> wrong = trouble();
   const bool refused = wrong && wrong->code == Code::kBirdConfigRefused;
   const bool draining = !with(&Block::draining, true).empty();
-  if ((wrong && !refused) || draining || !blackholed_) return kRoundTrouble;
+  if ((wrong && !refused) || draining || !kernel_) return kRoundTrouble;
   return kRoundQuiet;
 }
 

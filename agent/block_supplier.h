@@ -63,7 +63,8 @@ class BlockSupplier final : public Supplier {
   void sync();
   void finish(const BirdReport& report);
   void forget_empty();
-  void blackhole();
+  void keep_kernel();
+  Result<void> set_kernel() const;
   void note_peers(const bgp::Observed& observed);
   void schedule();
   Duration pause() const;
@@ -84,7 +85,7 @@ class BlockSupplier final : public Supplier {
       make_error(Code::kAgentStarting, "not started");
   std::optional<BirdReport> report_;
   Result<std::uint32_t> mtu_ = make_error(Code::kAgentStarting, "not started");
-  Result<void> blackholed_;
+  Result<void> kernel_;                             // blackholes and forwarding
   std::map<std::string, std::string> peer_states_;  // as last logged
   Loop::TimerId timer_ = 0;
   bool asking_ = false;     // a round is with the worker

@@ -22,6 +22,7 @@ std::string names_of(const std::vector<bgp::Session>& sessions) {
 }  // namespace
 
 std::optional<Error> BlockSupplier::trouble() const {
+  if (!kernel_) return kernel_.error();
   if (!speaker_) return speaker_.error();
   if (!report_) return std::nullopt;
   // Nobody to talk to: BIRD need not run.

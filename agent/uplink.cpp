@@ -1,8 +1,54 @@
 #include "agent/uplink.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
+
+#include "netlink/netns.h"
 
 namespace linsey::agent {
+namespace {
+
+Result<void> forward_ipv6(const std::string& link) {
+  const Result<std::string> all =
+      netlink::get_sysctl("net/ipv6/conf/all/forwarding");
+  if (all && *all == "1") return {};
+  Result<void> done = netlink::set_sysctl(
+      fmt::format("net/ipv6/conf/{}/force_forwarding", link), "1");
+  if (done || done.error().code != Code::kKernelFeatureMissing) return done;
+  return make_error(Code::kKernelFeatureMissing,
+                    "IPv6 is not forwarded from {} to pods, and the kernel has "
+                    "no force_forwarding for single links; set "
+                    "net.ipv6.conf.all.forwarding=1",
+                    link);
+}
+
+}  // namespace
+
+Result<void> forward_from_uplinks(netlink::Socket& socket,
+                                  const std::vector<IpAddr>& places) {
+  std::set<std::pair<int, Family>> links;
+  for (const netlink::Address& address : TRY(socket.addresses())) {
+    if (std::ranges::any_of(places, [&](const IpAddr& place) {
+          return address.cidr.network().contains(place);
+        })) {
+      links.emplace(address.link_index, address.cidr.family());
+    }
+  }
+  ErrorList errors;
+  for (const auto& [index, family] : links) {
+    if (family == Family::kV4) {
+      netlink::Batch batch;
+      batch.set_link(index, {.ipv4_forwarding = true});
+      errors.add(context(socket.run(batch), "forward IPv4 to pods"));
+      continue;
+    }
+    const auto link = socket.find_link(index);
+    if (!link) errors.add(link.error());
+    if (link && *link) errors.add(forward_ipv6((*link)->name));
+  }
+  return errors.result();
+}
 
 Result<std::uint32_t> pod_mtu(netlink::Socket& socket,
                               const conf::AgentConfig& config,

@@ -1,5 +1,5 @@
 // Uplink: what the kernel says about the node's own addresses: which link
-// carries them and how large a packet it takes.
+// carries them, how large a packet it takes, and that it forwards to pods.
 #pragma once
 
 #include <cstdint>
@@ -24,5 +24,13 @@ Result<std::uint32_t> pod_mtu(netlink::Socket& socket,
 Result<std::vector<IpAddr>> sources_for(
     const std::vector<IpAddr>& addresses,
     const std::vector<IpAddr>& node_addresses);
+
+/// Lets what comes in on the uplinks go on to pods: links that carry one of
+/// `places` (the node's addresses), or a network with one of them in it (BGP
+/// peers). Per link, so that the machine does not become a router elsewhere;
+/// IPv6 needs force_forwarding (6.17 and later) or forwarding of all links.
+/// Errors: kKernel, kKernelFeatureMissing, kIo.
+Result<void> forward_from_uplinks(netlink::Socket& socket,
+                                  const std::vector<IpAddr>& places);
 
 }  // namespace linsey::agent

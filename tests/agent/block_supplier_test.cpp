@@ -311,6 +311,33 @@ TEST_F(BlockSupplierTest, ABlockGivenToAnotherNodeIsWithdrawnAtOnce) {
   });
 }
 
+TEST_F(BlockSupplierTest, OnlyTheUplinkForwardsToPods) {
+  sh(*host,
+     "ip link add other0 type bridge; "
+     "ip addr add 192.0.2.1/24 dev other0; "
+     "ip addr add fd00:1::11/64 dev eth0 nodad");
+  node_.addresses.push_back(ip("fd00:1::11"));
+  in_host([&] {
+    BlockSupplier supplier = make();
+    supplier.start();
+    loop_.run_until_idle();
+
+    EXPECT_EQ(netlink::get_sysctl("net/ipv4/conf/eth0/forwarding").value(),
+              "1");
+    EXPECT_EQ(netlink::get_sysctl("net/ipv4/conf/other0/forwarding").value(),
+              "0");
+    EXPECT_EQ(netlink::get_sysctl("net/ipv4/conf/all/forwarding").value(), "0");
+    EXPECT_TRUE(supplier.health().ready);
+    const auto forced =
+        netlink::get_sysctl("net/ipv6/conf/eth0/force_forwarding");
+    if (forced) {
+      EXPECT_EQ(*forced, "1");
+    } else {
+      EXPECT_EQ(supplier.health().why.code, Code::kKernelFeatureMissing);
+    }
+  });
+}
+
 TEST_F(BlockSupplierTest, ABlackholeThatIsTakenAwayComesBack) {
   in_host([&] {
     BlockSupplier supplier = make();
