@@ -48,15 +48,20 @@ Result<std::vector<cloud::AttachedEni>> CloudParty::attached(
   return enis;
 }
 
-Result<CloudFacts> CloudParty::facts(const std::string& type,
-                                     const std::vector<std::string>& v_switches,
-                                     const cloud::Tags& tags) {
-  if (type_.id != type) type_ = TRY(ecs_.describe_instance_type(type));
+Result<CloudFacts> CloudParty::facts(const FactsRequest& request) {
+  if (type_.id != request.type) {
+    type_ = TRY(ecs_.describe_instance_type(request.type));
+  }
   CloudFacts facts;
   facts.type = type_;
-  facts.v_switches = TRY(ecs_.describe_v_switches(v_switches));
-  facts.enis =
-      TRY(ecs_.describe_enis({.ids = {}, .instance_id = {}, .tags = tags}));
+  facts.v_switches = TRY(ecs_.describe_v_switches(request.v_switches));
+  facts.enis = TRY(
+      ecs_.describe_enis({.ids = {}, .instance_id = {}, .tags = request.tags}));
+  if (request.primary_eni.empty()) return facts;
+  for (const cloud::Eni& eni : TRY(ecs_.describe_enis(
+           {.ids = {request.primary_eni}, .instance_id = {}, .tags = {}}))) {
+    facts.host_groups = eni.security_groups;
+  }
   return facts;
 }
 

@@ -31,7 +31,15 @@ struct Machine {
 struct CloudFacts {
   cloud::InstanceType type;
   std::vector<cloud::VSwitch> v_switches;
-  std::vector<cloud::Eni> enis;  // those with our tags
+  std::vector<cloud::Eni> enis;          // those with our tags
+  std::vector<std::string> host_groups;  // of the primary interface
+};
+
+struct FactsRequest {
+  std::string type;
+  std::vector<std::string> v_switches;
+  cloud::Tags tags;
+  std::string primary_eni;  // empty: its security groups are not wanted
 };
 
 /// What an action needs beside itself.
@@ -61,9 +69,7 @@ class CloudParty {
   /// Those of `macs` that are there.
   Result<std::vector<cloud::AttachedEni>> attached(
       const std::vector<Mac>& macs);
-  Result<CloudFacts> facts(const std::string& type,
-                           const std::vector<std::string>& v_switches,
-                           const cloud::Tags& tags);
+  Result<CloudFacts> facts(const FactsRequest& request);
   Result<ActionOutcome> run(const cloud::EniAction& action,
                             const ActionContext& context);
 

@@ -71,12 +71,26 @@ Result<void> EniSupplier::check_place() const {
                       "the node's zone label says {}, its metadata says {}",
                       label, instance_->zone);
   }
-  if (deps_.config.eni.security_groups.empty()) {
-    return make_error(Code::kInvalidConfig,
-                      "eni.securityGroups is empty; list the security groups "
-                      "of pod interfaces there");
-  }
   (void)TRY(listed());
+  return {};
+}
+
+Result<void> EniSupplier::check_ipv6(
+    const std::vector<cloud::VSwitch>& usable) const {
+  if (!deps_.config.eni.ipv6) return {};
+  if (std::ranges::find(node_addresses_, Family::kV6, &IpAddr::family) ==
+      node_addresses_.end()) {
+    return make_error(Code::kInvalidConfig,
+                      "eni.ipv6 is true, but the node's primary interface has "
+                      "no IPv6 address; give it one, or set eni.ipv6 to false");
+  }
+  for (const cloud::VSwitch& v_switch : usable) {
+    if (v_switch.cidr6) continue;
+    return make_error(Code::kInvalidConfig,
+                      "eni.ipv6 is true, but vSwitch {} has no IPv6 network; "
+                      "turn it on there, or set eni.ipv6 to false",
+                      v_switch.id);
+  }
   return {};
 }
 
@@ -151,8 +165,16 @@ void EniSupplier::learn() {
   const auto ids = listed();
   next_learn_ = deps_.clock.now() + kLearnEvery;
   if (!ids) return close_zone(ids.error());
-  run([party = party_, type = instance_->type, ids = *ids,
-       our_tags = tags()] { return party->facts(type, ids, our_tags); },
+  FactsRequest request{.type = instance_->type,
+                       .v_switches = *ids,
+                       .tags = tags(),
+                       .primary_eni = {}};
+  const auto primary =
+      std::ranges::find(attached_, instance_->mac, &cloud::AttachedEni::mac);
+  if (deps_.config.eni.security_groups.empty() && primary != attached_.end()) {
+    request.primary_eni = primary->id;
+  }
+  run([party = party_, request] { return party->facts(request); },
       [this](const Result<CloudFacts>& facts) {
         if (!facts) {
           next_learn_ = Instant{};
@@ -172,6 +194,7 @@ void EniSupplier::learn() {
 void EniSupplier::learned(CloudFacts facts) {
   const Instant now = deps_.clock.now();
   limits_ = facts.type;
+  host_groups_ = facts.host_groups;
   std::erase_if(facts.enis, [&](const cloud::Eni& eni) {
     return !eni.instance_id.empty() && eni.instance_id != instance_->id;
   });
@@ -179,7 +202,8 @@ void EniSupplier::learned(CloudFacts facts) {
   Result<std::vector<cloud::VSwitch>> usable =
       cloud::validate_zone(zone_map(), *instance_, facts.v_switches);
   if (usable) {
-    const Result<void> place = check_place();
+    Result<void> place = check_place();
+    if (place) place = check_ipv6(*usable);
     if (!place) usable = place.error();
   }
   if (!usable) {
@@ -203,7 +227,9 @@ void EniSupplier::act(const cloud::EniAction& action) {
       action.kind == ActionKind::kCreate || action.kind == ActionKind::kAssign;
   ActionContext context{
       .instance_id = instance_->id,
-      .security_groups = deps_.config.eni.security_groups,
+      .security_groups = deps_.config.eni.security_groups.empty()
+                             ? host_groups_
+                             : deps_.config.eni.security_groups,
       .tags = tags(),
       .name = "linsey-" + instance_->id,
       .description =

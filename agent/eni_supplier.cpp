@@ -214,7 +214,7 @@ void EniSupplier::sleep_until_due(Instant now) {
 
 cloud::PlanInput EniSupplier::plan_input(Instant now) {
   const conf::Eni& eni = deps_.config.eni;
-  const ipam::Counts counts = deps_.ledger.counts(now);
+  const ipam::Counts counts = pool_counts(now);
   return {.enis = model_.plan_enis(deps_.ledger.rows(now)),
           .other_enis = model_.others_of(attached_),
           .limits = limits_,
@@ -222,6 +222,7 @@ cloud::PlanInput EniSupplier::plan_input(Instant now) {
           .suspended = suspensions_.active(now),
           .selection = selection_of(eni.selection),
           .seed = random_(),
+          .dual_stack = eni.ipv6,
           .waiting = waiting(now),
           .free = counts.free,
           .cooling = counts.cooling,

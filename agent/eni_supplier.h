@@ -78,6 +78,7 @@ class EniSupplier final : public Supplier {
   void call_failed(const Error& error);
   void take_from(const std::string& v_switch, std::size_t count);
   Result<void> check_place() const;
+  Result<void> check_ipv6(const std::vector<cloud::VSwitch>& usable) const;
 
   // Addresses and links (eni_supplier_supply.cpp).
   void place_links();
@@ -89,6 +90,7 @@ class EniSupplier final : public Supplier {
   std::optional<IpAddr> gateway_of(const KnownEni& known) const;
   void close_zone(const Error& why);
   void count_surplus();
+  ipam::Counts pool_counts(Instant now) const;
   cloud::Tags tags() const;
   cloud::ZoneMap zone_map() const;
   void observe(const cloud::ApiOutcome& outcome);
@@ -107,6 +109,7 @@ class EniSupplier final : public Supplier {
   std::vector<cloud::AttachedEni> attached_;  // the last whole reading
   std::vector<IpAddr> node_addresses_;
   std::uint32_t link_mtu_ = 0;
+  std::vector<std::string> host_groups_;  // security groups of the primary
   cloud::InstanceType limits_;
   std::optional<std::vector<cloud::VSwitch>> v_switches_;  // validated
   /// The list that they were, when it was found in order; nullopt: not yet

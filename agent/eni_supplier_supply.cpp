@@ -114,10 +114,16 @@ void EniSupplier::supply() {
     const bool hosts = v_switch == instance_->v_switch &&
                        !deps_.config.eni.allow_host_v_switch;
     if (hosts || std::ranges::find(*ids, v_switch) == ids->end()) continue;
-    for (ipam::Supply& one : model_.supply_of(known)) {
+    const std::vector<ipam::Supply> has = model_.supply_of(known);
+    // Without an IPv6 address beside it an IPv4 one would be given alone.
+    const bool alone = std::ranges::none_of(
+        has, [](const ipam::Supply& one) { return !one.address.is_v4(); });
+    if (deps_.config.eni.ipv6 && alone) continue;
+    for (const ipam::Supply& one : has) {
+      if (!one.address.is_v4() && !deps_.config.eni.ipv6) continue;
       const auto row = deps_.ledger.row(one.address, now);
       const bool given = row && !row->draining && row->group == one.group;
-      if (!given) fresh.push_back(std::move(one));
+      if (!given) fresh.push_back(one);
     }
   }
   if (fresh.empty()) return;
@@ -154,8 +160,26 @@ void EniSupplier::close_zone(const Error& why) {
   refuse(why);
 }
 
+// A pod takes one address of each family from one interface: what counts are
+// pairs.
+ipam::Counts EniSupplier::pool_counts(Instant now) const {
+  const auto sources = deps_.ledger.counts_by_source(now);
+  ipam::Counts sum;
+  for (const auto& [place, v4] : sources) {
+    if (place.second != Family::kV4) continue;
+    std::uint32_t free = v4.free;
+    if (deps_.config.eni.ipv6) {
+      const auto v6 = sources.find({place.first, Family::kV6});
+      free = std::min(free, v6 == sources.end() ? 0 : v6->second.free);
+    }
+    sum.free += free;
+    sum.cooling += v4.cooling;
+  }
+  return sum;
+}
+
 void EniSupplier::count_surplus() {
-  const ipam::Counts counts = deps_.ledger.counts(deps_.clock.now());
+  const ipam::Counts counts = pool_counts(deps_.clock.now());
   const bool surplus = counts.free > deps_.config.eni.pool.max_idle;
   surplus_checks_ = surplus ? surplus_checks_ + 1 : 0;
 }
@@ -206,7 +230,7 @@ Health EniSupplier::health() const {
   };
   if (zone_error_) return unready(*zone_error_);
   const Instant now = deps_.clock.now();
-  health.ready = deps_.ledger.counts(now).free > 0;
+  health.ready = pool_counts(now).free > 0;
   if (health.ready) return health;
   if (machine_error_) return unready(*machine_error_);
   if (cloud_error_) return unready(*cloud_error_);

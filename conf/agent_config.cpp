@@ -189,6 +189,7 @@ void read_eni(ObjectReader& reader, Eni& eni) {
              {"ordered", "most-free", "random"});
   reader.get("securityGroups", eni.security_groups);
   reader.get("allowHostVSwitch", eni.allow_host_v_switch);
+  reader.get("ipv6", eni.ipv6);
   reader.get("tags", eni.tags);
   read_eni_parts(reader, eni);
   reader.get_duration("callTimeout", eni.call_timeout);

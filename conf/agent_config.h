@@ -144,6 +144,7 @@ struct Eni {
   std::string selection = "ordered";  // ordered | most-free | random
   std::vector<std::string> security_groups;
   bool allow_host_v_switch = false;
+  bool ipv6 = false;  // pods get an address of each family
   std::map<std::string, std::string> tags;
   EniPool pool;
   EniRules rules;

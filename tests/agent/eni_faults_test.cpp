@@ -87,13 +87,10 @@ TEST_F(EniFaults, ARestartBehindACutLineServesWhatTheNodeHas) {
 
 TEST_F(EniFaults, AnInterfaceOfAnotherOwnerIsNotTouched) {
   in_region([&](EniRegion& region, const conf::AgentConfig& config) {
-    const std::map<std::string, std::string> params{
-        {"RegionId", "cn-sim"},
-        {"VSwitchId", "vsw-pod-a"},
-        {"SecurityGroupId", "sg-1"}};
-    const sim::Reply made =
-        region.cloud.call({"ecs", "CreateNetworkInterface", params, ""});
-    ASSERT_EQ(made.status, 200) << made.body;
+    ASSERT_EQ(
+        region.call("CreateNetworkInterface",
+                    {{"VSwitchId", "vsw-pod-a"}, {"SecurityGroupId", "sg-1"}}),
+        200);
 
     EniAgent agent(region, config);
     fill(agent);
@@ -367,14 +364,8 @@ TEST_F(EniFaults, AnInterfaceTakenAwayIsNoticedAndReplaced) {
     EniAgent agent(region, config);
     fill(agent);
     const std::string eni = region.secondary().at(0).id;
-    ASSERT_EQ(region.cloud
-                  .call({"ecs",
-                         "DetachNetworkInterface",
-                         {{"RegionId", "cn-sim"},
-                          {"NetworkInterfaceId", eni},
-                          {"InstanceId", "i-a"}},
-                         ""})
-                  .status,
+    ASSERT_EQ(region.call("DetachNetworkInterface",
+                          {{"NetworkInterfaceId", eni}, {"InstanceId", "i-a"}}),
               200);
 
     agent.pass(minutes(2));
@@ -399,14 +390,9 @@ TEST_F(EniFaults, AnAddressTakenAwayIsGivenNoMore) {
       }
     }
     ASSERT_TRUE(free);
-    ASSERT_EQ(region.cloud
-                  .call({"ecs",
-                         "UnassignPrivateIpAddresses",
-                         {{"RegionId", "cn-sim"},
-                          {"NetworkInterfaceId", eni.id},
-                          {"PrivateIpAddress.1", free->to_string()}},
-                         ""})
-                  .status,
+    ASSERT_EQ(region.call("UnassignPrivateIpAddresses",
+                          {{"NetworkInterfaceId", eni.id},
+                           {"PrivateIpAddress.1", free->to_string()}}),
               200);
 
     agent.pass(minutes(1));

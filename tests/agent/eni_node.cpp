@@ -92,6 +92,19 @@ std::vector<sim::EniView> EniRegion::secondary() const {
   return enis;
 }
 
+sim::EniView EniRegion::primary() const {
+  for (const sim::EniView& eni : cloud.enis()) {
+    if (eni.primary && eni.instance == "i-a") return eni;
+  }
+  panic("i-a has no primary interface");
+}
+
+int EniRegion::call(const std::string& action,
+                    std::map<std::string, std::string> params) {
+  params["RegionId"] = "cn-sim";
+  return cloud.call({"ecs", action, std::move(params), ""}).status;
+}
+
 void EniRegion::add_link(const sim::EniView& eni) {
   if (!links_appear) return;
   const std::string name = "eth" + std::to_string(links_.size());

@@ -35,6 +35,10 @@ class EniRegion {
     cloud.tune(change);
   }
   std::vector<sim::EniView> secondary() const;
+  sim::EniView primary() const;
+  /// An ECS call of somebody else; its HTTP status.
+  int call(const std::string& action,
+           std::map<std::string, std::string> params);
   std::size_t calls() const { return cloud.calls().size(); }
 
   tests::FakeClock clock;

@@ -135,6 +135,64 @@ TEST_F(EniSupplierTest, RefusesAtOnceWhenAllInterfacesAreFull) {
   });
 }
 
+TEST_F(EniSupplierTest, GivesOneAddressOfEachFamilyOfOneInterface) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    ASSERT_EQ(region.call("AssignIpv6Addresses",
+                          {{"NetworkInterfaceId", region.primary().id},
+                           {"Ipv6AddressCount", "1"}}),
+              200);
+    config.eni.ipv6 = true;
+    config.eni.zones["cn-sim-a"].v_switches = {"vsw-pod-a"};
+    EniAgent agent(region, config);
+    agent.start();
+
+    for (const auto& heard : agent.burst(12)) {
+      ASSERT_TRUE(heard->answer->has_value()) << heard->answer->error().msg;
+      const ipam::Allocation& given = (*heard->answer)->allocation;
+      ASSERT_THAT(given.addresses, SizeIs(2));
+      EXPECT_TRUE(given.addresses[0].is_v4());
+      EXPECT_FALSE(given.addresses[1].is_v4());
+      EXPECT_EQ(
+          agent.ledger.row(given.addresses[0], region.clock.now())->group,
+          agent.ledger.row(given.addresses[1], region.clock.now())->group);
+      EXPECT_THAT(given.node_addresses, SizeIs(2));
+      EXPECT_THAT(sh(*host, "ip -6 route show table " +
+                                std::to_string(given.eni->table)),
+                  HasSubstr("default via"));
+    }
+  });
+}
+
+TEST_F(EniSupplierTest, RefusesIpv6WhereTheVSwitchHasNone) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    ASSERT_EQ(region.call("AssignIpv6Addresses",
+                          {{"NetworkInterfaceId", region.primary().id},
+                           {"Ipv6AddressCount", "1"}}),
+              200);
+    config.eni.ipv6 = true;
+    EniAgent agent(region, config);
+    agent.start();
+
+    const auto lease = agent.lease("c1");
+
+    ASSERT_FALSE(lease);
+    EXPECT_EQ(lease.error().code, Code::kInvalidConfig);
+    EXPECT_THAT(lease.error().msg, HasSubstr("vsw-more-a has no IPv6"));
+  });
+}
+
+TEST_F(EniSupplierTest, TakesTheSecurityGroupsOfTheInstanceByDefault) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    config.eni.security_groups.clear();
+    EniAgent agent(region, config);
+    agent.start();
+
+    ASSERT_TRUE(agent.lease("c1"));
+    EXPECT_EQ(region.secondary().at(0).security_groups,
+              std::vector<std::string>{"sg-1"});
+  });
+}
+
 TEST_F(EniSupplierTest, RefusesAZoneThatIsNotMapped) {
   in_region([&](EniRegion& region, conf::AgentConfig config) {
     config.eni.zones.clear();
