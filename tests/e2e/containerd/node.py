@@ -26,6 +26,9 @@ PEER = "switch"
 NODE_ADDRESS = "10.0.1.11"
 PEER_ADDRESS = "10.0.1.1"
 BLOCK = "10.244.0.0/26"
+NODE_ADDRESS6 = "fd00:10::11"
+PEER_ADDRESS6 = "fd00:10::1"
+BLOCK6 = "fd00:10:244::/122"
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -47,18 +50,27 @@ def ask_agent(path: str) -> dict:
 
 
 def make_network() -> None:
-    """The uplink, the switch behind it, and its route to the node's pods."""
+    """The uplink, the switch behind it, and its routes to the node's pods."""
     # kubeadm demands it of every node; the agent cares for its own links only.
-    run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     run("ip", "netns", "add", PEER)
     run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "port1", "netns", PEER)
-    run("ip", "addr", "add", f"{NODE_ADDRESS}/24", "dev", "uplink")
-    # Else its link-local routes would come during the first test.
+    # Made by hand and without detection of duplicates, the link-local address
+    # and its routes stand before the first test; without one no router can
+    # solicit its neighbours.
     run("ip", "link", "set", "uplink", "addrgenmode", "none", "up")
+    run("ip", "addr", "add", "fe80::11/64", "dev", "uplink", "nodad")
+    run("ip", "addr", "add", f"{NODE_ADDRESS}/24", "dev", "uplink")
+    run("ip", "addr", "add", f"{NODE_ADDRESS6}/64", "dev", "uplink", "nodad")
     run("ip", "route", "add", "default", "via", PEER_ADDRESS)
-    for command in (f"addr add {PEER_ADDRESS}/24 dev port1", "link set port1 up",
-                    "link set lo up", f"route add {BLOCK} via {NODE_ADDRESS}"):
+    for command in ("link set lo up", "link set port1 addrgenmode none up",
+                    "addr add fe80::1/64 dev port1 nodad",
+                    f"addr add {PEER_ADDRESS}/24 dev port1",
+                    f"addr add {PEER_ADDRESS6}/64 dev port1 nodad",
+                    f"route add {BLOCK} via {NODE_ADDRESS}",
+                    f"route add {BLOCK6} via {NODE_ADDRESS6}"):
         run("ip", "-n", PEER, *command.split())
+    run("ip", "route", "add", "default", "via", PEER_ADDRESS6)
 
 
 def _write_json(path: str, document: dict) -> None:
@@ -72,14 +84,16 @@ def write_configuration(**overrides) -> None:
     product.write_text("PowerEdge R650\n")
     _write_json("/run/e2e/node.json", {
         "metadata": {"name": "m1", "labels": {"site": "dc"}},
-        "status": {"addresses": [{"type": "InternalIP", "address": NODE_ADDRESS}]},
+        "status": {"addresses": [{"type": "InternalIP", "address": one}
+                                 for one in (NODE_ADDRESS, NODE_ADDRESS6)]},
     })
     _write_json("/run/e2e/agent.json", {
         "version": 1,
         "node": {"name": "m1", "file": "/run/e2e/node.json"},
         "modes": [{"name": "metal", "selector": "site=dc", "mode": "bgp"}],
         "evidence": {"dmiPath": str(product)},
-        "cidrs": {"dataCentre": ["10.0.0.0/16"], "nodes": ["10.0.1.0/24"]},
+        "cidrs": {"dataCentre": ["10.0.0.0/16", "fd00:10::/64"],
+                  "nodes": ["10.0.1.0/24"]},
         "pools": [{"name": "dc", "cidr": "10.244.0.0/16", "blockSize": 26}],
         "blocks": {"source": "file", "assignments": {"m1": [BLOCK]}},
         "ipam": {"coolDown": "1s", "coolDownMin": "1s"},

@@ -9,9 +9,9 @@ from runtime import Runtime, eventually, running
 
 
 @contextlib.contextmanager
-def running_node() -> Iterator[tuple[node.Agent, Runtime]]:
+def running_node(configuration: dict) -> Iterator[tuple[node.Agent, Runtime]]:
     """A node with its agent and its containerd, ready for pods."""
-    with node.running_agent() as agent, \
+    with node.running_agent(**configuration) as agent, \
             running(node.TOP / "containerd", node.CONF_DIR, node.BIN_DIR) as runtime:
         eventually("the network is ready", runtime.cri.network_ready)
         yield agent, runtime
@@ -21,10 +21,11 @@ class PodCase(unittest.TestCase):
     """One node for all tests of a class; a failed test's pods are removed."""
 
     maxDiff = None
+    configuration: dict = {}  # laid over the agent's
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.agent, cls.runtime = cls.enterClassContext(running_node())
+        cls.agent, cls.runtime = cls.enterClassContext(running_node(cls.configuration))
         cls.clean = node.traces()
 
     def tearDown(self) -> None:
