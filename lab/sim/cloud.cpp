@@ -10,12 +10,11 @@
 #include "lab/sim/actions.h"
 #include "lab/sim/key_ring.h"
 #include "lab/sim/region.h"
+#include "lab/sim/throttle.h"
 #include "lab/sim/wall_time.h"
 
 namespace linsey::sim {
 namespace {
-
-constexpr std::chrono::minutes kMinute{1};
 
 /// What a ClientToken stands for.
 struct Remembered {
@@ -25,31 +24,9 @@ struct Remembered {
   bool failed = false;
 };
 
-struct MinuteCount {
-  std::int64_t minute = -1;
-  unsigned calls = 0;
-};
-
 Result<void> built(const std::string& problem) {
   if (problem.empty()) return {};
   return make_error(Code::kInvalidConfig, "simulated cloud: {}", problem);
-}
-
-Fault throttled(const ActionKnobs& knobs, MinuteCount& count, WallTime wall,
-                std::map<std::string, std::string>& headers) {
-  if (knobs.per_minute == 0) return {};
-  const auto since = wall.time_since_epoch();
-  const std::int64_t minute =
-      std::chrono::duration_cast<std::chrono::minutes>(since).count();
-  if (count.minute != minute) count = {minute, 0};
-  const bool over = count.calls >= knobs.per_minute;
-  if (!over) ++count.calls;
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-      kMinute - since % kMinute);
-  headers["x-ratelimit-user-api"] = fmt::format(
-      "Limit:{},Remain:{},TimeLeft:{},Reset:{}", knobs.per_minute,
-      knobs.per_minute - count.calls, left.count(), (minute + 1) * 60);
-  return over ? knobs.throttle : Fault{};
 }
 
 }  // namespace
