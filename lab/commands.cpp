@@ -36,6 +36,8 @@ int show(const Target& target, const Result<Answer>& answer,
   return 0;
 }
 
+}  // namespace
+
 std::string addresses_of(const Json& pod) {
   std::string out;
   for (const Json& address : pod.value("addresses", Json::array())) {
@@ -43,6 +45,8 @@ std::string addresses_of(const Json& pod) {
   }
   return out;
 }
+
+namespace {
 
 std::string node_table(const Json& nodes) {
   std::vector<std::vector<std::string>> rows{{"NODE", "SITE", "ZONE", "ADDRESS",
@@ -204,9 +208,8 @@ int command_agent(const Target& target, const std::string& node,
       [&](const Json&) { return fmt::format("{}: {} done\n", node, verb); });
 }
 
-int command_pods(const Target& target, const std::string& verb,
-                 const std::vector<Json>& pods) {
-  const Result<Answer> answer = ask_lab(target, {{"op", verb}, {"pods", pods}});
+int command_pods(const Target& target, const Json& request) {
+  const Result<Answer> answer = ask_lab(target, request);
   const int shown = show(target, answer, [](const Json& all) {
     std::string out;
     for (const Json& pod : all) {
@@ -223,10 +226,11 @@ int command_pod_list(const Target& target) {
   return show(
       target, ask_lab(target, {{"op", "pod.list"}}), [](const Json& pods) {
         std::vector<std::vector<std::string>> rows{
-            {"NODE", "NAMESPACE", "POD", "ADDRESS", "CONTAINER"}};
+            {"NODE", "NAMESPACE", "POD", "ADDRESS", "FROM", "CONTAINER"}};
         for (const Json& pod : pods) {
           rows.push_back({text_of(pod, "node"), text_of(pod, "namespace"),
                           text_of(pod, "name"), addresses_of(pod),
+                          text_of(pod, "source"),
                           text_of(pod, "containerId").substr(0, 12)});
         }
         return table(rows);
@@ -252,6 +256,37 @@ int command_matrix(const Target& target) {
                              probes.size());
   });
   return shown != 0 || failed != 0;
+}
+
+int command_calls(const Target& target, bool reset) {
+  return show(target, ask_lab(target, {{"op", "calls"}, {"reset", reset}}),
+              [](const Json& json) {
+                std::vector<std::vector<std::string>> rows{{"CALL", "COUNT"}};
+                for (const auto& [action, count] : json["calls"].items()) {
+                  rows.push_back({action, dump_json(count)});
+                }
+                for (const auto& [code, count] : json["refused"].items()) {
+                  rows.push_back({"refused: " + code, dump_json(count)});
+                }
+                rows.push_back({"packets with a foreign source, dropped",
+                                dump_json(json["spoofed"])});
+                return table(rows);
+              });
+}
+
+int command_fault(const Target& target,
+                  const std::vector<std::string>& settings) {
+  Json knobs = Json::object();
+  for (const std::string& setting : settings) {
+    const auto equals = setting.find('=');
+    if (equals == std::string::npos) {
+      return complain(make_error(Code::kUnsupportedField,
+                                 "\"{}\" is not KEY=VALUE", setting));
+    }
+    knobs[setting.substr(0, equals)] = setting.substr(equals + 1);
+  }
+  return show(target, ask_lab(target, {{"op", "fault"}, {"knobs", knobs}}),
+              [](const Json&) { return std::string("turned\n"); });
 }
 
 int command_routes(const Target& target, const std::string& command) {

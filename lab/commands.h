@@ -37,17 +37,28 @@ int command_join(const Target& target, const std::string& node);
 int command_leave(const Target& target, const std::string& node);
 int command_agent(const Target& target, const std::string& node,
                   const std::string& verb);
-/// `verb`: pod.add, pod.del, pod.check.
-int command_pods(const Target& target, const std::string& verb,
-                 const std::vector<Json>& pods);
+/// `request`: pod.add, pod.del or pod.check.
+int command_pods(const Target& target, const Json& request);
 int command_pod_list(const Target& target);
 int command_matrix(const Target& target);
 int command_routes(const Target& target, const std::string& command);
 int command_topology(const Target& target);
+int command_calls(const Target& target, bool reset);
+int command_fault(const Target& target,
+                  const std::vector<std::string>& settings);
+/// The whole show: a lab of its own, from nothing to nothing.
+int command_demo(const Target& target, const UpOptions& options);
 
 /// One request on a connection of its own.
 Result<Answer> ask_lab(const Target& target, const Json& request,
                        const Progress& progress = {});
+
+/// Starts a lab that ends with this process; returns when it is up, having
+/// printed its progress. False when it did not come up.
+bool start_lab(const Target& target, const UpOptions& options);
+
+/// "10.244.0.7 fd00::7"
+std::string addresses_of(const Json& pod);
 
 /// Columns, padded; the first row is the heading.
 std::string table(const std::vector<std::vector<std::string>>& rows);

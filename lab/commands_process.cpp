@@ -94,7 +94,8 @@ int serve(const DaemonOptions& options, int tell) {
   return 1;
 }
 
-int serve_detached(const DaemonOptions& options) {
+/// Runs the lab in a child in the background; returns when it is up.
+int serve_in_child(const DaemonOptions& options, bool dies_with_us) {
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
     return complain(errno_error(errno, "pipe"));
@@ -105,7 +106,8 @@ int serve_detached(const DaemonOptions& options) {
     (void)close(ends[1]);
     return follow(ends[0]);
   }
-  (void)setsid();
+  (void)setsid();  // a terminal's ^C is not for the lab
+  if (dies_with_us) (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)close(ends[0]);
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = 0; fd < 3; ++fd) {
@@ -166,7 +168,13 @@ Json place(const std::string& where) {
 int command_up(const Target& target, const UpOptions& options) {
   const Result<DaemonOptions> daemon = daemon_options(target, options);
   if (!daemon) return complain(daemon.error());
-  return options.detach ? serve_detached(*daemon) : serve(*daemon, 1);
+  return options.detach ? serve_in_child(*daemon, false) : serve(*daemon, 1);
+}
+
+bool start_lab(const Target& target, const UpOptions& options) {
+  const Result<DaemonOptions> daemon = daemon_options(target, options);
+  if (!daemon) return complain(daemon.error()) == 0;
+  return serve_in_child(*daemon, true) == 0;
 }
 
 int command_exec(const Target& target, const std::string& where,

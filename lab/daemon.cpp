@@ -110,6 +110,12 @@ Result<void> run_daemon(const DaemonOptions& options,
   world.agent_program = options.agent_program;
   world.plugin_program = options.plugin_program;
   world.conflist = shipped_conflist();
+  if (ControlClient::connect(control_socket(options.directory))) {
+    return make_error(Code::kTryAgainLater,
+                      "a lab runs in {}; end it by `linsey-lab down`, or "
+                      "choose another --name",
+                      options.directory);
+  }
   const sigset_t wanted = end_signals();
   (void)pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
   const LabDirectory directory = TRY(LabDirectory::claim(options.directory));

@@ -152,6 +152,26 @@ Result<void> DataCentreNetwork::attach(const NodeSpec& node,
                   address.to_string(), plan.switch_address.to_string()));
 }
 
+Result<void> DataCentreNetwork::detach(const std::string& node) {
+  return ip_batch(ns_, "link del port-" + node + "\n");
+}
+
+Result<void> DataCentreNetwork::cut_line(bool cut) {
+  // Not by taking the link down: its routes would go with it.
+  constexpr std::string_view kNone = "table inet cut\ndelete table inet cut\n";
+  std::string script(kNone);
+  if (cut) {
+    script +=
+        "table inet cut {\n"
+        "  chain in { type filter hook prerouting priority -400; "
+        "iifname line drop; }\n"
+        "  chain out { type filter hook postrouting priority -400; "
+        "oifname line drop; }\n"
+        "}\n";
+  }
+  return context(nft(ns_, script), "cut or mend the line");
+}
+
 Result<std::string> DataCentreNetwork::birdc(const std::string& command) const {
   Command birdc;
   birdc.argv = {"birdc", "-r", "-s", directory_ + "/bird.ctl", command};

@@ -30,6 +30,12 @@ class DataCentreNetwork {
   /// route.
   Result<void> attach(const NodeSpec& node, const netlink::NetNs& node_ns);
 
+  /// Pulls it out again.
+  Result<void> detach(const std::string& node);
+
+  /// Cuts the line (packets die on both ends), or mends it.
+  Result<void> cut_line(bool cut);
+
   /// A command of birdc for the reflector ("show route").
   Result<std::string> birdc(const std::string& command) const;
 

@@ -18,6 +18,8 @@ struct Words {
   std::string birdc = "show route";
   std::vector<std::string> rest;
   bool wait = false;
+  bool reset = false;
+  bool unpublished = false;
 };
 
 using Action = std::function<int(const Words&)>;
@@ -34,6 +36,7 @@ class Commands {
     command->add_option("--name", words_.target.name, "Which lab")
         ->capture_default_str();
     command->add_option("--dir", words_.target.dir, "Where labs keep files")
+        ->envname("LINSEY_LAB_DIR")
         ->capture_default_str();
     return command;
   }
@@ -59,8 +62,8 @@ class Commands {
   Action chosen_;
 };
 
-std::vector<Json> pods_of(const Words& words) {
-  std::vector<Json> out;
+Json pods_of(const Words& words) {
+  Json out = Json::array();
   for (const std::string& name : words.rest) {
     Json pod{
         {"node", words.node}, {"namespace", words.name_space}, {"name", name}};
@@ -83,6 +86,12 @@ void add_life(Commands& commands) {
                  "Directory of linseyd and linsey; without it beside us");
   up->add_flag("-d,--detach", words.up.detach,
                "Return when the lab is up; it goes on in the background");
+  CLI::App* demo = commands.add(
+      commands.app(), "demo",
+      "Show it all: nodes, pods, routes, who reaches whom, what is refused",
+      [](const Words& w) { return command_demo(w.target, w.up); });
+  demo->add_option("--programs", words.up.programs,
+                   "Directory of linseyd and linsey; without it beside us");
   commands.add(commands.app(), "down",
                "End a lab and prove that nothing of it is left",
                [](const Words& w) { return command_down(w.target); });
@@ -130,8 +139,12 @@ void add_pods(Commands& commands) {
   const auto change = [&](const std::string& name, const std::string& help) {
     CLI::App* command =
         commands.add_printing(*pod, name, help, [name](const Words& w) {
-          return command_pods(w.target, "pod." + name, pods_of(w));
+          return command_pods(w.target, {{"op", "pod." + name},
+                                         {"pods", pods_of(w)},
+                                         {"unpublished", w.unpublished}});
         });
+    command->add_flag("--unpublished", words.unpublished,
+                      "Even where the agent has published no conflist yet");
     command->add_option("NODE", words.node, "A node's name")->required();
     command->add_option("POD", words.rest, "Names, all at the same time")
         ->required();
@@ -157,6 +170,18 @@ void add_views(Commands& commands) {
   commands.add_printing(
       app, "matrix", "Who reaches whom: pods and their nodes, ICMP and TCP",
       [](const Words& w) { return command_matrix(w.target); });
+  commands
+      .add_printing(
+          app, "calls", "How often the cloud's API was called",
+          [](const Words& w) { return command_calls(w.target, w.reset); })
+      ->add_flag("--reset", commands.words().reset, "Count from zero then");
+  commands
+      .add(app, "fault",
+           "Make the cloud or the line misbehave, such as attach=3s, "
+           "AssignPrivateIpAddresses.per-minute=5, line=cut",
+           [](const Words& w) { return command_fault(w.target, w.rest); })
+      ->add_option("KEY=VALUE", commands.words().rest, "See docs/lab.md")
+      ->required();
   commands
       .add_printing(
           app, "routes", "What the data centre's route reflector holds",

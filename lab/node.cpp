@@ -57,11 +57,16 @@ Result<void> Node::supervise() {
   return {};
 }
 
-std::string Node::take_link_name() {
+std::string Node::plug(const std::string& card) {
   for (int i = 0;; ++i) {
     const std::string name = "eth" + std::to_string(i);
-    if (link_names_.insert(name).second) return name;
+    if (cards_.emplace(name, card).second) return name;
   }
+}
+
+void Node::unplug(const std::string& card) {
+  std::erase_if(cards_,
+                [&](const auto& entry) { return entry.second == card; });
 }
 
 }  // namespace linsey::lab

@@ -6,8 +6,8 @@
 // Thread: the world's (children die with the thread that started them).
 #pragma once
 
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "base/process.h"
@@ -30,7 +30,7 @@ class Node {
   const NodePaths& paths() const { return paths_; }
   const netlink::NetNs& ns() const { return ns_; }
 
-  /// Starts `program` (linseyd). Errors: kInterfaceExists never; kIo.
+  /// Starts `program` (linseyd); success when it runs already. Errors: kIo.
   Result<void> start_agent(const std::string& program);
   /// SIGTERM, or SIGKILL at once; returns when it is gone.
   void stop_agent(bool kill);
@@ -43,9 +43,12 @@ class Node {
   pid_t agent_pid() { return agent_.alive() ? agent_.pid() : 0; }
   pid_t bird_pid() { return bird_.alive() ? bird_.pid() : 0; }
 
-  /// The name the kernel would give to the next hot-plugged link: eth0, eth1…
-  std::string take_link_name();
-  void give_link_name(const std::string& name) { link_names_.erase(name); }
+  /// Enters a card; returns the name the kernel would give to its link: the
+  /// first of eth0, eth1… that is free.
+  std::string plug(const std::string& card);
+  void unplug(const std::string& card);
+  /// Link name -> card.
+  const std::map<std::string, std::string>& cards() const { return cards_; }
 
  private:
   Node(NodeSpec spec, NodePaths paths, netlink::NetNs ns)
@@ -57,7 +60,7 @@ class Node {
   Child agent_;
   Child bird_;
   bool bird_ran_ = false;
-  std::set<std::string> link_names_;
+  std::map<std::string, std::string> cards_;
 };
 
 }  // namespace linsey::lab

@@ -128,7 +128,11 @@ Result<std::string> agent_json(const Topology& topology, const NodeSpec& node,
             {"blocks",
              {{"source", "file"}, {"assignments", assignments_of(topology)}}},
             {"bgp", bgp_of(topology, paths)},
-            {"eni", eni_of(topology)}};
+            {"eni", eni_of(topology)},
+            {"cni",
+             {{"confDir", paths.cni_conf()},
+              {"conflistSource", paths.conflist()},
+              {"binDir", paths.cni_bin()}}}};
   json.merge_patch(TRY(parse_json(topology.agent_overlay)));
   return dump_json(json, 2);
 }
@@ -158,8 +162,8 @@ Result<void> write_node_files(const Topology& topology, const NodeSpec& node,
                         TRY(agent_json(topology, node, paths)), quick));
   TRY(write_file_atomic(paths.node_json(), node_json(node), quick));
   TRY(write_file_atomic(paths.product_name(), node.product + "\n", quick));
-  TRY(write_file_atomic(paths.cni_conf() + "/10-linsey.conflist",
-                        TRY(own_conflist(conflist, paths)), quick));
+  TRY(write_file_atomic(paths.conflist(), TRY(own_conflist(conflist, paths)),
+                        quick));
   return link_plugin(paths, plugin);
 }
 

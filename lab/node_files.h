@@ -25,6 +25,10 @@ struct NodePaths {
   std::string agent_json() const { return etc() + "/agent.json"; }
   std::string node_json() const { return etc() + "/node.json"; }
   std::string product_name() const { return etc() + "/product_name"; }
+  std::string conflist() const { return etc() + "/10-linsey.conflist"; }
+  std::string published_conflist() const {
+    return cni_conf() + "/10-linsey.conflist";
+  }
   std::string cni_conf() const { return root + "/cni/net.d"; }
   std::string cni_bin() const { return root + "/cni/bin"; }
   std::string cni_cache() const { return root + "/cni/cache"; }
@@ -42,8 +46,8 @@ Result<std::string> agent_json(const Topology& topology, const NodeSpec& node,
 std::string node_json(const NodeSpec& node);
 
 /// Makes the tree and its files. `conflist` is the shipped list; the paths of
-/// the plugin's sockets and notes are put in. `plugin` is linked into the
-/// binary directory as `linsey` and `loopback`.
+/// the plugin's sockets and notes are put in, and the agent publishes it.
+/// `plugin` is linked into the binary directory as `linsey` and `loopback`.
 Result<void> write_node_files(const Topology& topology, const NodeSpec& node,
                               const NodePaths& paths,
                               const std::string& conflist,

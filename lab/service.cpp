@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -31,16 +32,18 @@ std::string text_of(const Json& request, const char* key) {
 }
 
 /// What `node list` and `ready` tell of one node.
-Json node_status(const NodeSpec& spec, const std::string& socket) {
+Json node_status(const NodeSpec& spec, const NodePaths& paths) {
   Json out{{"name", spec.name},
            {"site", spec.site == Site::kCloud ? "cloud" : "dc"},
            {"zone", spec.zone},
            {"address", spec.address.to_string()}};
-  rpc::Client client({.socket = socket,
+  rpc::Client client({.socket = paths.socket(),
                       .connect_wait = milliseconds(0),
                       .timeout = std::chrono::seconds(2)});
   const Result<rpc::Status> status = client.status();
-  out["ready"] = status && status->ready;
+  // Ready for pods: the runtime must have seen the list as well.
+  out["ready"] =
+      status && status->ready && path_exists(paths.published_conflist());
   if (!status) {
     out["code"] = name(status.error().code);
     out["why"] = to_string(status.error());
@@ -59,17 +62,19 @@ Json node_status(const NodeSpec& spec, const std::string& socket) {
   return out;
 }
 
-/// Will more waiting help?
+/// Ready, or kept from it by something that waiting does not mend.
 bool settled(const Json& status) {
-  const std::string code = status.value("code", std::string());
-  return status["ready"] == true ||
-         (code != name(Code::kAgentDown) && code != name(Code::kAgentStarting));
+  if (status["ready"] == true) return true;
+  const auto code = code_from_name(text_of(status, "code"));
+  if (!code) return false;  // ready but for the conflist
+  const Class cls = info(*code).cls;
+  return cls == Class::kConfig || cls == Class::kAuth;
 }
 
 }  // namespace
 
 Result<Answer> Service::handle(const Json& request, const Progress& progress) {
-  static constexpr std::array<std::pair<std::string_view, Operation>, 15>
+  static constexpr std::array<std::pair<std::string_view, Operation>, 17>
       kOperations{{{"down", &Service::down},
                    {"inventory", &Service::inventory},
                    {"netns", &Service::netns},
@@ -84,6 +89,8 @@ Result<Answer> Service::handle(const Json& request, const Progress& progress) {
                    {"pod.list", &Service::pod_list},
                    {"matrix", &Service::matrix},
                    {"routes", &Service::routes},
+                   {"calls", &Service::calls},
+                   {"fault", &Service::fault},
                    {"topology", &Service::topology}}};
   const std::string wanted = text_of(request, "op");
   for (const auto& [op, operation] : kOperations) {
@@ -130,15 +137,15 @@ Result<Answer> Service::netns(const Json& request, const Progress&) {
 }
 
 Result<Answer> Service::nodes(const Json&, const Progress&) {
-  std::vector<std::pair<NodeSpec, std::string>> all;
+  std::vector<std::pair<NodeSpec, NodePaths>> all;
   desk_.ask([&] {
     for (const auto& [name, node] : world_.nodes()) {
-      all.emplace_back(node->spec(), node->paths().socket());
+      all.emplace_back(node->spec(), node->paths());
     }
   });
   Json out = Json::array();
-  for (const auto& [spec, socket] : all) {
-    out.push_back(node_status(spec, socket));
+  for (const auto& [spec, paths] : all) {
+    out.push_back(node_status(spec, paths));
   }
   return answer(std::move(out));
 }
@@ -181,7 +188,16 @@ Result<Answer> Service::join(const Json& request, const Progress&) {
 }
 
 Result<Answer> Service::leave(const Json& request, const Progress&) {
-  TRY(desk_.ask([&] { return world_.leave(text_of(request, "node")); }));
+  const std::string who = text_of(request, "node");
+  std::optional<SimulatedCloud::Guest> guest;
+  TRY(desk_.ask([&]() -> Result<void> {
+    const bool cloud = TRY(world_.node(who))->spec().site == Site::kCloud;
+    TRY(world_.leave(who));
+    if (cloud) guest = world_.cloud().forget(who);
+    return {};
+  }));
+  // Not at the desk: the cloud's hooks come there.
+  if (guest) TRY(world_.cloud().remove(who, std::move(*guest)));
   return answer(Json::object());
 }
 
@@ -198,6 +214,32 @@ Result<Answer> Service::agent(const Json& request, const Progress&) {
     TRY(world_.node(who))->stop_agent(verb == "kill");
     return {};
   }));
+  return answer(Json::object());
+}
+
+Result<Answer> Service::calls(const Json& request, const Progress&) {
+  Json out = world_.cloud().counters();
+  out["spoofed"] = TRY(desk_.ask([&] { return world_.vpc().spoofed(); }));
+  if (request.value("reset", false)) world_.cloud().forget_calls();
+  return answer(std::move(out));
+}
+
+Result<Answer> Service::fault(const Json& request, const Progress&) {
+  const auto knobs =
+      request.value("knobs", std::map<std::string, std::string>());
+  for (const auto& [key, value] : knobs) {
+    if (key != "line") {
+      TRY(world_.cloud().tune(key, value));
+      continue;
+    }
+    if (value != "cut" && value != "up") {
+      return make_error(Code::kInvalidConfig, "line is cut or up, not {}",
+                        value);
+    }
+    TRY(desk_.ask([&, cut = value == "cut"] {
+      return world_.data_centre().cut_line(cut);
+    }));
+  }
   return answer(Json::object());
 }
 

@@ -44,6 +44,8 @@ class Service {
   Result<Answer> pod_check(const Json& request, const Progress& progress);
   Result<Answer> pod_list(const Json& request, const Progress& progress);
   Result<Answer> matrix(const Json& request, const Progress& progress);
+  Result<Answer> calls(const Json& request, const Progress& progress);
+  Result<Answer> fault(const Json& request, const Progress& progress);
   Result<Answer> routes(const Json& request, const Progress& progress);
   Result<Answer> topology(const Json& request, const Progress& progress);
 

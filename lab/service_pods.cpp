@@ -9,6 +9,7 @@
 
 #include "lab/prober.h"
 #include "lab/service.h"
+#include "rpc/client.h"
 
 namespace linsey::lab {
 namespace {
@@ -20,6 +21,7 @@ struct Job {
   PodId id;
   CniHost host;
   Sandbox sandbox;
+  bool unpublished = false;
   std::optional<Error> failed;
   Attached attached;
   std::chrono::milliseconds took{};
@@ -95,13 +97,24 @@ void prepare_job(Job& job, World& world,
     job.failed = node.error();
     return;
   }
-  job.host = world.cni_host(**node);
+  job.host = world.cni_host(**node, job.unpublished);
   Result<Sandbox> sandbox = prepare();
   if (sandbox) {
     job.sandbox = std::move(sandbox).value();
   } else {
     job.failed = sandbox.error();
   }
+}
+
+/// The block, or vSwitch and ENI, that a pod's address came from, as its agent
+/// has it; empty when the agent does not answer.
+std::string source_of(const std::string& socket,
+                      const std::string& container_id) {
+  rpc::Client agent({.socket = socket,
+                     .connect_wait = std::chrono::seconds(0),
+                     .timeout = std::chrono::seconds(2)});
+  const Result<ipam::Held> held = agent.check({"linsey", container_id, "eth0"});
+  return held ? held->allocation.source : std::string();
 }
 
 }  // namespace
@@ -112,6 +125,7 @@ Result<Answer> Service::pod_add(const Json& request, const Progress&) {
     for (const Json& entry : pods_of(request)) {
       Job& job = jobs.emplace_back();
       job.id = pod_id(entry);
+      job.unpublished = request.value("unpublished", false);
       const Json* wanted = find_member(entry, "capabilities");
       const std::string capabilities = wanted ? dump_json(*wanted) : "{}";
       prepare_job(job, world_,
@@ -140,6 +154,7 @@ Result<Answer> Service::pod_del(const Json& request, const Progress&) {
     for (const Json& entry : pods_of(request)) {
       Job& job = jobs.emplace_back();
       job.id = pod_id(entry);
+      job.unpublished = request.value("unpublished", false);
       prepare_job(job, world_, [&] { return world_.use_pod(job.id); });
     }
   });
@@ -163,6 +178,7 @@ Result<Answer> Service::pod_check(const Json& request, const Progress&) {
     for (const Json& entry : pods_of(request)) {
       Job& job = jobs.emplace_back();
       job.id = pod_id(entry);
+      job.unpublished = request.value("unpublished", false);
       prepare_job(job, world_, [&] { return world_.use_pod(job.id); });
     }
   });
@@ -178,14 +194,19 @@ Result<Answer> Service::pod_check(const Json& request, const Progress&) {
 
 Result<Answer> Service::pod_list(const Json&, const Progress&) {
   Json out = Json::array();
+  std::vector<std::string> sockets;
   desk_.ask([&] {
     for (const auto& [id, pod] : world_.pods()) {
       Json entry = pod_json(id, pod.attached);
       entry["containerId"] = pod.container_id;
       entry["netns"] = pod.ns.path();
       out.push_back(std::move(entry));
+      sockets.push_back(world_.nodes().at(id.node)->paths().socket());
     }
   });
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    out[i]["source"] = source_of(sockets[i], out[i]["containerId"]);
+  }
   return Answer{std::make_shared<const Json>(std::move(out)), {}};
 }
 

@@ -1,6 +1,8 @@
 #include "lab/world.h"
 
-#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/file.h"
@@ -13,6 +15,7 @@ Result<std::unique_ptr<World>> World::build(WorldOptions options, Desk& desk) {
   std::unique_ptr<World> world(new World(std::move(options), desk));
   world->host_links_ = host_links();
   TRY(world->build_networks());
+  TRY(world->build_cloud());
   return world;
 }
 
@@ -80,11 +83,15 @@ Result<void> World::join(const std::string& name) {
                        options_.conflist, options_.plugin_program));
   std::unique_ptr<Node> node = TRY(Node::create(spec->second, paths));
   TRY(remember("node " + name, node->ns()));
-  if (spec->second.site == Site::kDataCentre) {
-    TRY(data_centre_->attach(spec->second, node->ns()));
-  }
   Node& kept = *nodes_.emplace(name, std::move(node)).first->second;
-  return context(kept.start_agent(options_.agent_program), "join {}", name);
+  TRY(context(plug_machine(kept), "join {}", name));
+  return kept.start_agent(options_.agent_program);
+}
+
+Result<void> World::plug_machine(Node& node) {
+  if (node.spec().site == Site::kCloud) return boot_cloud_node(node);
+  (void)node.plug("fabric");  // is eth0
+  return data_centre_->attach(node.spec(), node.ns());
 }
 
 Result<void> World::leave(const std::string& name) {
@@ -96,7 +103,12 @@ Result<void> World::leave(const std::string& name) {
                       id.to_string());
   }
   gone->terminate();
+  for (const auto& [ifname, card] : gone->cards()) {
+    TRY(gone->spec().site == Site::kDataCentre ? data_centre_->detach(name)
+                                               : vpc_->detach(card));
+  }
   nodes_.erase(name);
+  namespaces_.erase("node " + name);
   return save();
 }
 
@@ -104,9 +116,9 @@ Result<void> World::start_agent(const std::string& name) {
   return TRY(node(name))->start_agent(options_.agent_program);
 }
 
-CniHost World::cni_host(const Node& node) const {
-  return {node.paths().cni_conf(), node.paths().cni_bin(),
-          node.paths().cni_cache(), node.ns().fd()};
+CniHost World::cni_host(const Node& node, bool unpublished) const {
+  return {unpublished ? node.paths().etc() : node.paths().cni_conf(),
+          node.paths().cni_bin(), node.paths().cni_cache(), node.ns().fd()};
 }
 
 Result<Sandbox> World::make_pod(const PodId& id,
@@ -169,6 +181,16 @@ void World::shut_down() {
   for (const auto& [name, node] : nodes_) {
     node->stop_agent(false);
   }
+  // Its thread may be in a hook that waits for this one.
+  std::atomic<bool> over = false;
+  std::thread end([&] {
+    cloud_.reset();
+    over = true;
+  });
+  while (!over) {
+    desk_->turn(std::chrono::milliseconds(5));
+  }
+  end.join();
 }
 
 }  // namespace linsey::lab

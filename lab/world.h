@@ -18,6 +18,7 @@
 #include "lab/inventory.h"
 #include "lab/node.h"
 #include "lab/pod.h"
+#include "lab/simulated_cloud.h"
 #include "lab/topology.h"
 #include "lab/vpc.h"
 
@@ -43,13 +44,14 @@ class World {
   const Topology& topology() const { return options_.topology; }
   const std::string& directory() const { return options_.directory; }
   const VpcNetwork& vpc() const { return *vpc_; }
-  const DataCentreNetwork& data_centre() const { return *data_centre_; }
+  DataCentreNetwork& data_centre() { return *data_centre_; }
+  SimulatedCloud& cloud() { return *cloud_; }
 
   /// Powers a node of the topology on and starts its agent. Errors:
   /// kNodeUnknown, kInterfaceExists when it is there already.
   Result<void> join(const std::string& name);
-  /// Powers it off. Errors: kNodeUnknown; kConflict-like kStateMismatch while
-  /// pods are on it.
+  /// Powers it off. Errors: kNodeUnknown; kStateMismatch while pods are on it.
+  /// The caller ends the instance (SimulatedCloud::forget and remove).
   Result<void> leave(const std::string& name);
   /// Errors: kNodeUnknown, naming the nodes there are.
   Result<Node*> node(const std::string& name) const;
@@ -67,11 +69,14 @@ class World {
   void settle_pod(const PodId& id);
   void forget_pod(const PodId& id);
   const std::map<PodId, Pod>& pods() const { return pods_; }
-  CniHost cni_host(const Node& node) const;
+  /// `unpublished`: with the list that the agent would publish, for a node
+  /// where it has not done so and a runtime would not ask yet.
+  CniHost cni_host(const Node& node, bool unpublished) const;
 
   /// Starts what is due on the nodes.
   void supervise();
-  /// Ends all children, quietly first. What is left dies with the process.
+  /// Ends all children, quietly first, and the cloud. What is left dies with
+  /// the process.
   void shut_down();
 
   Inventory inventory() const;
@@ -80,6 +85,13 @@ class World {
   World(WorldOptions options, Desk& desk)
       : options_(std::move(options)), desk_(&desk) {}
   Result<void> build_networks();
+  Result<void> build_cloud();
+  sim::Hooks cloud_hooks();
+  Result<void> plug_machine(Node& node);
+  Result<void> boot_cloud_node(Node& node);
+  /// An ENI came to a node, or went.
+  Result<void> plug(const sim::EniView& eni);
+  Result<void> unplug(const sim::EniView& eni);
   Result<void> remember(const std::string& what, const netlink::NetNs& ns);
   Result<void> save() const;
 
@@ -91,6 +103,7 @@ class World {
   std::unique_ptr<DataCentreNetwork> data_centre_;
   std::map<std::string, std::unique_ptr<Node>> nodes_;
   std::map<PodId, Pod> pods_;
+  std::unique_ptr<SimulatedCloud> cloud_;  // gone first: its hooks come here
 };
 
 }  // namespace linsey::lab

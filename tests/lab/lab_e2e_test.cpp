@@ -1,0 +1,153 @@
+// The program itself: what it leaves when it ends, in whatever way.
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/process.h"
+#include "lab/control.h"
+#include "lab/daemon.h"
+#include "lab/inventory.h"
+#include "lab/lab_directory.h"
+#include "tests/support/golden.h"
+#include "tests/support/temp_dir.h"
+
+namespace linsey::lab {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Lab : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root for network namespaces";
+    ASSERT_EQ(setenv("LINSEY_LAB_DIR", dir_.path().c_str(), 1), 0);
+  }
+  void TearDown() override {
+    for (const std::string& name : names_) {
+      (void)lab({"down", "--name", name});
+    }
+  }
+
+  Finished lab(std::vector<std::string> words) {
+    words.insert(words.begin(), tests::build_dir() + "/lab/linsey-lab");
+    Command command;
+    command.argv = std::move(words);
+    command.timeout = milliseconds(60000);
+    return run(command).value();
+  }
+  Finished up(const std::string& name) {
+    names_.push_back(name);
+    return lab({"up", "--name", name, "-d"});
+  }
+  std::string directory(const std::string& name) { return dir_ / name; }
+
+  Inventory inventory(const std::string& name) {
+    auto client = ControlClient::connect(control_socket(directory(name)));
+    const auto answer = client->call({{"op", "inventory"}});
+    return parse_inventory(dump_json(*answer->result)).value();
+  }
+
+  /// Asks again while the kernel takes down what was killed.
+  static Proof proof_of(const Inventory& inventory) {
+    Proof proof = prove_gone(inventory);
+    for (int i = 0; i < 200 && !proof.clean(); ++i) {
+      std::this_thread::sleep_for(milliseconds(25));
+      proof = prove_gone(inventory);
+    }
+    return proof;
+  }
+
+  tests::TempDir dir_;
+  std::vector<std::string> names_;
+};
+
+std::string listed(const Proof& proof) {
+  std::string out;
+  for (const std::string& line : proof.left) {
+    out += line + "\n";
+  }
+  return out;
+}
+
+TEST_F(Lab, DownLeavesNothingAndSaysWhatItLookedAt) {
+  const Finished came = up("one");
+  ASSERT_EQ(came.exit_code, 0) << came.out << came.err;
+  const Inventory before = inventory("one");
+
+  const Finished went = lab({"down", "--name", "one"});
+
+  EXPECT_EQ(went.exit_code, 0) << went.out;
+  EXPECT_NE(went.out.find("nothing is left"), std::string::npos) << went.out;
+  EXPECT_GE(before.namespaces.size(), 6U);
+  EXPECT_TRUE(proof_of(before).clean()) << listed(proof_of(before));
+}
+
+TEST_F(Lab, KillingTheDaemonLeavesNothing) {
+  ASSERT_EQ(up("one").exit_code, 0);
+  const Inventory before = inventory("one");
+
+  ASSERT_EQ(kill(before.processes.at("lab"), SIGKILL), 0);
+
+  const Proof proof = proof_of(before);
+  EXPECT_TRUE(proof.clean()) << listed(proof);
+  const Finished again = up("one");
+  EXPECT_EQ(again.exit_code, 0) << again.out << again.err;
+}
+
+TEST_F(Lab, TwoLabsLiveSideBySide) {
+  ASSERT_EQ(up("one").exit_code, 0);
+  ASSERT_EQ(up("two").exit_code, 0);
+
+  EXPECT_EQ(lab({"down", "--name", "one"}).exit_code, 0);
+
+  EXPECT_EQ(lab({"node", "list", "--name", "two"}).exit_code, 0);
+}
+
+TEST_F(Lab, ASecondLabOfTheSameNameIsRefused) {
+  ASSERT_EQ(up("one").exit_code, 0);
+
+  const Finished second = up("one");
+
+  EXPECT_NE(second.exit_code, 0);
+  EXPECT_NE(second.out.find("choose another --name"), std::string::npos)
+      << second.out;
+}
+
+TEST_F(Lab, ExecRunsInTheNodesNamespaceAndHandsTheExitCodeBack) {
+  ASSERT_EQ(up("one").exit_code, 0);
+
+  const Finished shown = lab({"exec", "--name", "one", "m1", "--", "ip", "-br",
+                              "addr", "show", "eth0"});
+
+  EXPECT_NE(shown.out.find("10.0.1.11/24"), std::string::npos)
+      << shown.out << shown.err;
+  EXPECT_EQ(lab({"exec", "--name", "one", "m1", "--", "sh", "-c", "exit 7"})
+                .exit_code,
+            7);
+}
+
+TEST_F(Lab, ASpoofedSourceDiesInTheVpc) {
+  ASSERT_EQ(up("one").exit_code, 0);
+  ASSERT_EQ(lab({"exec", "--name", "one", "c1", "--", "ip", "addr", "add",
+                 "172.16.0.99/32", "dev", "lo"})
+                .exit_code,
+            0);
+
+  const Finished pinged =
+      lab({"exec", "--name", "one", "c1", "--", "ping", "-c1", "-W1", "-I",
+           "172.16.0.99", "172.16.1.12"});
+
+  EXPECT_NE(pinged.exit_code, 0);
+  const Finished calls = lab({"calls", "--name", "one", "-o", "json"});
+  EXPECT_EQ((*parse_json(calls.out))["spoofed"], 1) << calls.out;
+}
+
+}  // namespace
+}  // namespace linsey::lab
