@@ -57,6 +57,11 @@ Duration Backoff::failed(Class cls) {
   return Duration(share(random_));
 }
 
+std::optional<Instant> CallBudget::blocked_until(Instant now) const {
+  const Instant next = full_at_ + kPerCall - kPerCall * kAtOnce;
+  return next > now ? std::optional<Instant>(next) : std::nullopt;
+}
+
 void Suspensions::suspend(const std::string& key, const Error& why,
                           Instant now) {
   Entry& entry = entries_[key];

@@ -8,6 +8,7 @@
 // it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -35,6 +36,22 @@ class Backoff {
  private:
   std::minstd_rand random_;
   unsigned failures_ = 0;
+};
+
+/// At most so many calls at once and so many a second in the long run: what a
+/// fault of ours may cost the account's quota, which all its nodes share.
+class CallBudget {
+ public:
+  static constexpr unsigned kAtOnce = 60;
+  static constexpr Duration kPerCall = std::chrono::seconds(1);
+
+  /// nullopt: a call may be made now. Else when.
+  std::optional<Instant> blocked_until(Instant now) const;
+  /// One was made.
+  void take(Instant now) { full_at_ = std::max(full_at_, now) + kPerCall; }
+
+ private:
+  Instant full_at_{};  // when kAtOnce calls can be made again
 };
 
 /// What must not be asked for at present.

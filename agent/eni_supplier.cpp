@@ -188,8 +188,14 @@ bool EniSupplier::ask_cloud(Instant now) {
     return running_;
   }
   if (zone_error_ || !v_switches_) return false;
+  if (const auto later = budget_.blocked_until(now)) {
+    cloud_not_before_ = *later;
+    return false;
+  }
   const std::optional<cloud::EniAction> action = next_action(now);
-  if (action) act(*action);
+  if (!action) return false;
+  budget_.take(now);
+  act(*action);
   return running_;
 }
 

@@ -101,6 +101,7 @@ class EniSupplier final : public Supplier {
   EniModel model_;
   Backoff cloud_backoff_;
   Backoff machine_backoff_;
+  CallBudget budget_;
   Suspensions suspensions_;
   TokenMemory tokens_;
   std::minstd_rand random_;

@@ -56,8 +56,11 @@ std::string local_url(std::uint16_t port) {
 
 }  // namespace
 
-EniRegion::EniRegion(const netlink::NetNs& host, const netlink::NetNs& fabric)
-    : host_(host), fabric_(fabric) {
+EniRegion::EniRegion(const netlink::NetNs& host, const netlink::NetNs& fabric,
+                     bool real)
+    : cloud(real ? static_cast<const Clock&>(steady) : clock),
+      host_(host),
+      fabric_(fabric) {
   build(cloud);
   for (const sim::EniView& eni : cloud.enis()) {
     add_link(eni);

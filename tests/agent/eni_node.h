@@ -26,7 +26,9 @@ namespace linsey::agent {
 class EniRegion {
  public:
   /// `host` gets the links of the instances; their other ends go to `fabric`.
-  EniRegion(const netlink::NetNs& host, const netlink::NetNs& fabric);
+  /// `real` time instead of a clock moved by hand: for the real linseyd.
+  EniRegion(const netlink::NetNs& host, const netlink::NetNs& fabric,
+            bool real = false);
 
   std::string api_url() const;
   /// A metadata service for an instance.
@@ -42,7 +44,8 @@ class EniRegion {
   std::size_t calls() const { return cloud.calls().size(); }
 
   tests::FakeClock clock;
-  sim::Cloud cloud{clock};
+  SteadyClock steady;
+  sim::Cloud cloud;
   bool links_appear = true;
 
  private:

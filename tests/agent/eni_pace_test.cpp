@@ -48,6 +48,17 @@ TEST(Backoff, DiffersFromNodeToNode) {
             Backoff(2).failed(Class::kThrottled));
 }
 
+TEST(CallBudget, AllowsABurstAndThenOneCallASecond) {
+  CallBudget budget;
+  for (unsigned i = 0; i < CallBudget::kAtOnce; ++i) {
+    EXPECT_EQ(budget.blocked_until(kNow), std::nullopt);
+    budget.take(kNow);
+  }
+
+  EXPECT_EQ(budget.blocked_until(kNow), kNow + seconds(1));
+  EXPECT_EQ(budget.blocked_until(kNow + seconds(1)), std::nullopt);
+}
+
 TEST(Suspensions, EndAndDoubleWhenRefusedAgain) {
   Suspensions suspensions;
   const Error why = make_error(Code::kVSwitchExhausted, "full");
