@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -212,6 +213,8 @@ Result<void> sizes(AddBench& bench, const Places& places) {
   const std::string path = places.linsey + "/linsey";
   if (::stat(path.c_str(), &about) != 0) return errno_error(errno, path);
   bench.findings().plugin_bytes = static_cast<std::uint64_t>(about.st_size);
+  (void)::getloadavg(&bench.findings().load, 1);  // 0 where it is unknown
+  bench.findings().processors = std::thread::hardware_concurrency();
   bench.findings().disk_sync_us = TRY(disk_sync_us(places.scratch));
   return {};
 }

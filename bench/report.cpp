@@ -115,7 +115,14 @@ std::string table_of(const Findings& findings) {
       "       p99    for each\n",
       findings.batch);
   text += rows_of(findings, "ADD") + rows_of(findings, "DEL");
-  text += phases_of(findings) + sizes_of(findings) + "\n";
+  text +=
+      phases_of(findings) + sizes_of(findings) +
+      fmt::format(
+          "load of the machine at the start {:.1f} on {} "
+          "processors{}\n\n",
+          findings.load, findings.processors,
+          findings.load > findings.processors ? ": BUSY, the figures say little"
+                                              : "");
   for (const Bar& b : bars_of(findings)) {
     text +=
         fmt::format("{} {:<34} {:.2f} (at most {:.2f})\n",
@@ -147,6 +154,8 @@ std::string json_of(const Findings& findings) {
                             {"holds", b.holds()}});
   }
   json["batch"] = findings.batch;
+  json["load"] = findings.load;
+  json["processors"] = findings.processors;
   json["commitUs"] = findings.commit_us;
   json["diskSyncUs"] = findings.disk_sync_us;
   json["pluginBytes"] = findings.plugin_bytes;

@@ -33,6 +33,8 @@ struct Findings {
   std::uint64_t agent_rss_full = 0;
   unsigned agent_pods = 0;
   unsigned batch = 32;
+  double load = 0;  // of the machine at the start, one-minute average
+  unsigned processors = 0;
 };
 
 struct Bar {
