@@ -23,6 +23,7 @@ struct Target {
 struct UpOptions {
   std::string topology_file;  // empty: the shipped one
   bool detach = false;
+  bool keep = false;     // demo only: end by a signal instead of at its end
   std::string programs;  // where linseyd and linsey are; empty: beside us
 };
 

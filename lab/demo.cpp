@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -52,11 +53,16 @@ class Demo {
   bool complete(const Json& probes) const;
   Result<Json> ask(const Json& request);
   void watch_signals();
+  /// Returns only by a signal, in the thread that watches for them.
+  [[noreturn]] void wait_for_signal();
+  [[noreturn]] static void wait_for_ever();
 
   Target target_;
   UpOptions options_;
   steady_clock::time_point began_ = steady_clock::now();
   int number_ = 0;
+  std::atomic<bool> kept_ = false;
+  std::atomic<bool> interrupted_ = false;
 };
 
 double seconds_since(steady_clock::time_point start) {
@@ -80,14 +86,31 @@ void Demo::watch_signals() {
     (void)sigaddset(&wanted, number);
   }
   (void)pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
-  std::thread([wanted, target = target_] {
+  std::thread([this, wanted] {
     int number = 0;
     (void)sigwait(&wanted, &number);
-    std::printf("\ninterrupted; taking the lab down\n");
-    const bool clean = end_and_prove(target);
+    interrupted_ = true;
+    std::printf("\n%s; taking the lab down\n", kept_ ? "seen" : "interrupted");
+    const bool clean = end_and_prove(target_);
     (void)std::fflush(stdout);
-    _exit(clean ? 128 + number : 1);
+    _exit(!clean ? 1 : (kept_ ? 0 : 128 + number));
   }).detach();
+}
+
+void Demo::wait_for_signal() {
+  std::printf(
+      "\nthe lab stays until ^C; look around, for example by\n"
+      "  linsey-lab --help\n  linsey-lab node list\n"
+      "  linsey-lab exec m1/p1 -- ip route\n  linsey-lab calls\n");
+  (void)std::fflush(stdout);
+  kept_ = true;
+  wait_for_ever();
+}
+
+void Demo::wait_for_ever() {
+  while (true) {
+    (void)pause();
+  }
 }
 
 bool Demo::step(const char* title, Step what) {
@@ -100,6 +123,7 @@ bool Demo::step(const char* title, Step what) {
   } catch (const Json::exception& wrong) {
     std::printf("  the lab's answer is not understood: %s\n", wrong.what());
   }
+  if (interrupted_) wait_for_ever();  // the other thread ends the process
   std::printf("[%d] %s, %.1f s\n", number_, good ? "done" : "FAILED",
               seconds_since(start));
   (void)std::fflush(stdout);
@@ -270,6 +294,7 @@ int Demo::run() {
   for (const auto& [title, what] : steps) {
     failed += step(title, what) ? 0 : 1;
   }
+  if (options_.keep && failed == 0) wait_for_signal();
   failed += step("take it all down and look what is left", &Demo::end) ? 0 : 1;
   if (failed == 0) {
     std::printf("\nall steps done, %.1f s\n", seconds_since(began_));

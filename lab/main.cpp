@@ -92,6 +92,8 @@ void add_life(Commands& commands) {
       [](const Words& w) { return command_demo(w.target, w.up); });
   demo->add_option("--programs", words.up.programs,
                    "Directory of linseyd and linsey; without it beside us");
+  demo->add_flag("--keep", words.up.keep,
+                 "Leave the lab running for a look around, until ^C");
   commands.add(commands.app(), "down",
                "End a lab and prove that nothing of it is left",
                [](const Words& w) { return command_down(w.target); });

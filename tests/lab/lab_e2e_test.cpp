@@ -149,5 +149,36 @@ TEST_F(Lab, ASpoofedSourceDiesInTheVpc) {
   EXPECT_EQ((*parse_json(calls.out))["spoofed"], 1) << calls.out;
 }
 
+TEST_F(Lab, TheDemoReachesItsEndWithEveryPathWorking) {
+  const Finished shown = lab({"demo", "--name", "one"});
+
+  EXPECT_EQ(shown.exit_code, 0) << shown.out << shown.err;
+  EXPECT_NE(shown.out.find("240 of 240 paths work"), std::string::npos);
+  EXPECT_NE(shown.out.find("ZoneNotMapped: zone cn-lab-f"), std::string::npos);
+  EXPECT_NE(shown.out.find("ModeConflict: mode bgp"), std::string::npos);
+  EXPECT_NE(shown.out.find("nothing is left"), std::string::npos);
+}
+
+TEST_F(Lab, AnInterruptedDemoTakesItsLabDown) {
+  Command command;
+  command.argv = {tests::build_dir() + "/lab/linsey-lab", "demo", "--name",
+                  "one"};
+  command.output_file = dir_ / "demo.log";
+  Child demo = *Child::start(command);
+  const auto told = [&](const char* text) {
+    return read_file(command.output_file).value_or("").find(text) !=
+           std::string::npos;
+  };
+  for (int i = 0; i < 1000 && !told("[2]"); ++i) {
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+
+  const int code = demo.stop(milliseconds(30000));
+
+  EXPECT_EQ(code, 128 + SIGTERM);
+  EXPECT_TRUE(told("nothing is left"));
+  EXPECT_FALSE(path_exists(directory("one")));
+}
+
 }  // namespace
 }  // namespace linsey::lab
