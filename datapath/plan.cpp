@@ -208,6 +208,8 @@ Result<Plan> make_plan(const ipam::Attachment& attachment,
   plan.host.mtu = mtu;
   plan.host.ipv4_forwarding =
       of_family(allocation.addresses, Family::kV4).has_value();
+  plan.host.route_localnet =
+      plan.host.ipv4_forwarding && !attachment.port_mappings.empty();
   // Replies of a second interface may leave by the first one.
   plan.host.strict_reverse_path =
       plan.host.ipv4_forwarding && key.ifname == "eth0";

@@ -37,6 +37,7 @@ void add_side(std::string& text, std::string_view side, const Desired& want) {
   if (!want.alias.empty()) line("alias " + want.alias);
   if (want.strict_reverse_path) line("rp_filter 1");
   if (want.ipv4_forwarding) line("ipv4 forwarding 1");
+  if (want.route_localnet) line("route_localnet 1");
   if (want.manual_link_local) line("ipv6 addr_gen_mode none");
   for (const auto& address : want.addresses) {
     line("address " + address.cidr.to_string() +

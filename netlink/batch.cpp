@@ -66,10 +66,15 @@ void put_inet_conf(nl_msg* message, const LinkChange& change) {
     put(message, IPV4_DEVCONF_FORWARDING,
         static_cast<std::uint32_t>(*change.ipv4_forwarding));
   }
+  if (change.route_localnet) {
+    put(message, IPV4_DEVCONF_ROUTE_LOCALNET,
+        static_cast<std::uint32_t>(*change.route_localnet));
+  }
 }
 
 void put_families(nl_msg* message, const LinkChange& change) {
-  const bool inet = change.rp_filter_strict || change.ipv4_forwarding;
+  const bool inet = change.rp_filter_strict || change.ipv4_forwarding ||
+                    change.route_localnet;
   if (!inet && !change.no_auto_link_local) return;
   const Nest families(message, IFLA_AF_SPEC);
   if (inet) put_inet_conf(message, change);

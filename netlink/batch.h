@@ -74,6 +74,7 @@ struct LinkChange {
   std::optional<int> netns_fd = {};
   std::optional<bool> rp_filter_strict = {};  // true 1, false 2 (loose)
   std::optional<bool> ipv4_forwarding = {};   // of this link alone
+  std::optional<bool> route_localnet = {};    // 127.0.0.0/8 may pass it
   bool no_auto_link_local = false;            // IPv6 addr_gen_mode none
 };
 

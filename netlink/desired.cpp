@@ -29,6 +29,7 @@ void add_link(Batch& batch, const Desired& desired, int index, Apply how) {
   if (!desired.alias.empty()) change.alias = desired.alias;
   if (desired.strict_reverse_path) change.rp_filter_strict = true;
   if (desired.ipv4_forwarding) change.ipv4_forwarding = true;
+  if (desired.route_localnet) change.route_localnet = true;
   change.no_auto_link_local = desired.manual_link_local;
   batch.set_link(index, change);
   // On its own: the kernel handles flags before the families.

@@ -23,6 +23,7 @@ struct Desired {
   std::uint32_t mtu = 1500;  // set, never verified: chained plugins change it
   bool strict_reverse_path = false;  // rp_filter 1, else left alone
   bool ipv4_forwarding = false;
+  bool route_localnet = false;     // host ports of 127.0.0.1 lead over it
   bool manual_link_local = false;  // no automatic fe80:: address
   std::vector<Address> addresses;
   std::vector<Route> routes;
