@@ -58,6 +58,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(const std::string& config_file,
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(documents)));
   TRY(daemon->open_state());
   daemon->links_ = TRY(HostLinks::start(daemon->loop_));
+  daemon->wire_ports();
   daemon->wire_service();
   daemon->wire_supply(factory);
   daemon->wire_views();
@@ -85,6 +86,36 @@ Result<void> Daemon::open_state() {
   return {};
 }
 
+void Daemon::wire_ports() {
+  forgetter_ = std::make_unique<Forgetter>(kernel_worker_, metrics_);
+  ports_ = std::make_unique<HostPorts>(
+      [this](const std::string& script) -> Result<void> {
+        if (!nft_) nft_ = TRY(netlink::Nft::open());
+        return nft_->run(script);
+      });
+  metrics_.describe_gauge("linsey_host_ports", "Host ports that are mapped.");
+  metrics_.on_collect([this] {
+    metrics_.set("linsey_host_ports", static_cast<double>(ports_->count()));
+  });
+}
+
+PortHooks Daemon::port_hooks() {
+  return {
+      .open = [this](const ipam::Held& held) -> Result<void> {
+        TRY(ports_->open(held));
+        for (const ipam::PortMapping& mapping : held.attachment.port_mappings) {
+          if (mapping.protocol == "udp") {
+            forgetter_->forget_udp(mapping.host_port);
+          }
+        }
+        return {};
+      },
+      .close =
+          [this](const ipam::AttachmentKey& key) {
+            return ports_->close(key);
+          }};
+}
+
 void Daemon::wire_service() {
   service_ = std::make_unique<Service>(ServiceDeps{
       .loop = loop_,
@@ -97,9 +128,13 @@ void Daemon::wire_service() {
           [this](const Teardown& teardown, TeardownDone done) {
             links_->take_down(teardown, std::move(done));
           },
-      .sweep = [this](
-                   const auto& keep,
-                   auto done) { reconciler_->sweep(keep, std::move(done)); }});
+      .sweep = [this](const auto& keep,
+                      auto done) { reconciler_->sweep(keep, std::move(done)); },
+      .ports = port_hooks(),
+      .forget =
+          [this](const std::vector<IpAddr>& addresses) {
+            forgetter_->forget(addresses);
+          }});
   reconciler_ =
       std::make_unique<Reconciler>(ReconcilerDeps{.loop = loop_,
                                                   .worker = kernel_worker_,
@@ -220,6 +255,8 @@ Result<void> Daemon::run() {
   TRY(make_directories(config.run_dir, 0700));
   // Before anything is served: what the kernel shows, what the plugin left.
   TRY(reconciler_->at_start(kernel_is_witness_));
+  const Result<void> restored = ports_->restore(ledger_.held());
+  if (!restored) log::error("{}", to_string(restored.error()));
   TRY(notes_->start());
   TRY(api_->listen(config.socket, config.metrics_listen));
   log::info("linseyd serves node {} on {}", documents_->node_name(),

@@ -10,7 +10,9 @@
 #include "agent/api.h"
 #include "agent/conflist.h"
 #include "agent/documents.h"
+#include "agent/forgetter.h"
 #include "agent/host_links.h"
+#include "agent/host_ports.h"
 #include "agent/loop.h"
 #include "agent/metrics.h"
 #include "agent/notes.h"
@@ -23,6 +25,7 @@
 #include "base/file.h"
 #include "base/result.h"
 #include "ipam/store.h"
+#include "netlink/nft.h"
 
 namespace linsey::agent {
 
@@ -47,6 +50,8 @@ class Daemon {
   explicit Daemon(std::unique_ptr<Documents> documents);
   Result<void> open_state();
   Result<void> watch_signals();
+  void wire_ports();
+  PortHooks port_hooks();
   void wire_service();
   void wire_supply(const SupplierFactory& factory);
   void wire_views();
@@ -67,6 +72,9 @@ class Daemon {
   Worker supply_worker_{loop_, "supply"};
   Worker kernel_worker_{loop_, "kernel"};
   std::unique_ptr<HostLinks> links_;
+  std::unique_ptr<Forgetter> forgetter_;
+  std::optional<netlink::Nft> nft_;
+  std::unique_ptr<HostPorts> ports_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Notes> notes_;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "agent/loop.h"
-#include "agent/service.h"
+#include "agent/service_types.h"
 #include "base/result.h"
 #include "datapath/wire.h"
 #include "netlink/monitor.h"

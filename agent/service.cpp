@@ -125,26 +125,14 @@ bool Service::try_assign(AllocateCall& call, Instant began) {
 
 void Service::queue_lease(AllocateCall call, const ipam::Assigned& assigned,
                           Instant began) {
-  const AttachmentKey key = call.attachment.key;
   if (assigned.is_new) {
-    const std::vector<IpAddr>& addresses = assigned.held.allocation.addresses;
-    Result<ipam::Allocation> full =
-        supplier_ == nullptr
-            ? Result<ipam::Allocation>(make_error(
-                  Code::kAgentStarting, "linseyd has no supplier yet"))
-            : supplier_->complete(addresses);
-    Result<void> completed;
-    if (full) {
-      completed = deps_.ledger.complete(key, std::move(full).value());
-    } else {
-      completed = full.error();
-    }
+    const Result<void> completed = complete(assigned);
     if (!completed) {
-      deps_.ledger.unassign(key);
+      take_back(call.attachment.key);
       answer(call, completed.error(), began);
       return;
     }
-    for (const IpAddr& address : addresses) {
+    for (const IpAddr& address : assigned.held.allocation.addresses) {
       supplier_->on_assigned(address);
     }
   }
@@ -155,11 +143,27 @@ void Service::queue_lease(AllocateCall call, const ipam::Assigned& assigned,
   }});
 }
 
+Result<void> Service::complete(const ipam::Assigned& assigned) {
+  if (supplier_ == nullptr) {
+    return make_error(Code::kAgentStarting, "linseyd has no supplier yet");
+  }
+  const AttachmentKey& key = assigned.held.attachment.key;
+  TRY(deps_.ledger.complete(
+      key, TRY(supplier_->complete(assigned.held.allocation.addresses))));
+  return deps_.ports.open(*deps_.ledger.find(key));
+}
+
+void Service::take_back(const AttachmentKey& key) {
+  const Result<void> closed = deps_.ports.close(key);
+  if (!closed) log::warn("take back: {}", to_string(closed.error()));
+  deps_.ledger.unassign(key);
+}
+
 void Service::send_lease(const AllocateCall& call, bool is_new, Instant began,
                          const Result<void>& saved) {
   const AttachmentKey& key = call.attachment.key;
   if (!saved && is_new) {
-    deps_.ledger.unassign(key);
+    take_back(key);
     deps_.metrics.count("linsey_unwound_total", {{"why", "save"}});
   }
   const ipam::Held* held = deps_.ledger.find(key);
@@ -177,7 +181,7 @@ void Service::send_lease(const AllocateCall& call, bool is_new, Instant began,
   record("add", {}, began);
   if (heard || !is_new) return;
   log::info("client of ADD {} is gone; its address is taken back", text(key));
-  deps_.ledger.unassign(key);
+  take_back(key);
   deps_.metrics.count("linsey_unwound_total", {{"why", "hung-up"}});
 }
 

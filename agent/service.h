@@ -17,66 +17,17 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "agent/loop.h"
-#include "agent/metrics.h"
+#include "agent/service_types.h"
 #include "agent/supplier.h"
-#include "base/clock.h"
 #include "base/result.h"
-#include "conf/agent_config.h"
 #include "ipam/ledger.h"
 #include "ipam/types.h"
 #include "rpc/message.h"
 
 namespace linsey::agent {
-
-/// What is to be taken off the kernel for a release.
-struct Teardown {
-  ipam::AttachmentKey key;
-  ipam::Pod pod;
-  int link_index = 0;             // as the plugin saw it; 0: none
-  std::vector<IpAddr> addresses;  // what the ledger says it holds
-};
-
-/// Answers with the addresses that had a route of ours to the link.
-using TeardownDone =
-    std::function<void(const Result<std::vector<IpAddr>>& seen)>;
-
-struct ServiceDeps {
-  Loop& loop;
-  const Clock& clock;
-  ipam::Ledger& ledger;
-  Metrics& metrics;
-  const conf::AgentConfig& config;
-  /// Saves what changed in the ledger (ipam::Store::save).
-  std::function<Result<void>()> save;
-  /// Takes the path down and calls back when the link is gone from view.
-  std::function<void(const Teardown&, TeardownDone)> take_down;
-  /// Removes links of ours that neither the ledger nor `keep` knows, as
-  /// (container id, ifname). Part of GC.
-  std::function<void(const std::set<std::pair<std::string, std::string>>& keep,
-                     std::function<void(const Result<void>&)> done)>
-      sweep;
-};
-
-/// What this node is, as far as it is decided.
-struct Standing {
-  std::string mode;                 // "bgp", "eni", "" while unknown
-  std::string why;                  // how it was decided
-  std::optional<Error> quarantine;  // set: no address is given
-};
-
-/// One ADD. `reply` returns false when nobody is there to hear it.
-struct AllocateCall {
-  std::uint64_t ticket = 0;
-  ipam::Attachment attachment;
-  std::optional<Duration> patience;  // how long the client waits, if it says
-  std::optional<Instant> asked_at;   // when it began, if it says
-  std::function<bool(const Result<rpc::Lease>&)> reply;
-};
 
 class Service {
  public:
@@ -136,6 +87,9 @@ class Service {
   bool try_assign(AllocateCall& call, Instant began);
   void queue_lease(AllocateCall call, const ipam::Assigned& assigned,
                    Instant began);
+  Result<void> complete(const ipam::Assigned& assigned);
+  /// Takes back what nobody has heard of.
+  void take_back(const ipam::AttachmentKey& key);
   void send_lease(const AllocateCall& call, bool is_new, Instant began,
                   const Result<void>& saved);
   void answer(const AllocateCall& call, const Error& error, Instant began);

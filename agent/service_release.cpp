@@ -39,6 +39,11 @@ Teardown Service::teardown_of(const AttachmentKey& key) const {
 
 void Service::take_down(const Teardown& teardown, TeardownDone done) {
   const AttachmentKey key = teardown.key;
+  const Result<void> closed = deps_.ports.close(key);
+  if (!closed) {
+    done(closed.error());
+    return;
+  }
   dying_.insert(key);
   deps_.take_down(teardown, [this, key, done = std::move(done)](
                                 const Result<std::vector<IpAddr>>& seen) {
@@ -56,6 +61,7 @@ void Service::give_back(const AttachmentKey& key,
     deps_.ledger.release_reserved(address, now);
   }
   CRASH_POINT("release.freed");
+  if (!released.addresses.empty()) deps_.forget(released.addresses);
   if (supplier_ != nullptr) {
     for (const IpAddr& address : released.addresses) {
       supplier_->on_released(address);

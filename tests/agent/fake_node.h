@@ -82,6 +82,23 @@ struct FakeNode {
                      const std::function<void(const Result<void>&)>& done) {
                    swept_keeping = keep;
                    done({});
+                 },
+             .ports = {.open =
+                           [this](const ipam::Held& held) {
+                             if (port_error) return Result<void>(*port_error);
+                             open_ports.insert(held.attachment.key);
+                             return Result<void>();
+                           },
+                       .close =
+                           [this](const ipam::AttachmentKey& closed) {
+                             if (port_error) return Result<void>(*port_error);
+                             open_ports.erase(closed);
+                             return Result<void>();
+                           }},
+             .forget =
+                 [this](const std::vector<IpAddr>& addresses) {
+                   forgotten.insert(forgotten.end(), addresses.begin(),
+                                    addresses.end());
                  }}) {
     loop.set_after_turn([this] { service.commit(); });
     supplier.hooks = service.supply_hooks();
@@ -183,6 +200,9 @@ struct FakeNode {
   std::optional<Error> disk_error;
   std::optional<Error> take_down_error;
   std::vector<IpAddr> seen_on_routes;
+  std::optional<Error> port_error;
+  std::set<ipam::AttachmentKey> open_ports;
+  std::vector<IpAddr> forgotten;
   std::vector<Teardown> teardowns;
   std::optional<std::set<std::pair<std::string, std::string>>> swept_keeping;
   std::vector<std::pair<ipam::AttachmentKey, TeardownDone>> dying;

@@ -49,23 +49,25 @@ struct Parts {
   Metrics metrics;
   conf::AgentConfig config;
   std::unique_ptr<HostLinks> links;
-  Service service{{.loop = loop,
-                   .clock = clock,
-                   .ledger = ledger,
-                   .metrics = metrics,
-                   .config = config,
-                   .save = [this]() -> Result<void> {
-                     ledger.mark_saved();
-                     return {};
-                   },
-                   .take_down =
-                       [this](const Teardown& teardown, TeardownDone done) {
-                         links->take_down(teardown, std::move(done));
-                       },
-                   .sweep =
-                       [this](const auto& keep, auto done) {
-                         reconciler.sweep(keep, std::move(done));
-                       }}};
+  Service service{
+      {.loop = loop,
+       .clock = clock,
+       .ledger = ledger,
+       .metrics = metrics,
+       .config = config,
+       .save = [this]() -> Result<void> {
+         ledger.mark_saved();
+         return {};
+       },
+       .take_down =
+           [this](const Teardown& teardown, TeardownDone done) {
+             links->take_down(teardown, std::move(done));
+           },
+       .sweep = [this](const auto& keep,
+                       auto done) { reconciler.sweep(keep, std::move(done)); },
+       .ports = {.open = [](const auto&) { return Result<void>(); },
+                 .close = [](const auto&) { return Result<void>(); }},
+       .forget = [](const auto&) {}}};
   Reconciler reconciler{{.loop = loop,
                          .worker = worker,
                          .clock = clock,

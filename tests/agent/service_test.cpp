@@ -259,6 +259,43 @@ TEST_F(ServiceTest, AnAddressThatCannotBeCompletedIsTakenBack) {
   EXPECT_THAT(ledger.held(), IsEmpty());
 }
 
+TEST_F(ServiceTest, PortsAreOpenExactlyAsLongAsTheAddressIsHeld) {
+  supply({"10.0.0.1"});
+  (void)add("c1");
+  EXPECT_THAT(open_ports, ElementsAre(key("c1")));
+
+  (void)del("c1");
+
+  EXPECT_THAT(open_ports, IsEmpty());
+  EXPECT_THAT(forgotten, ElementsAre(ip("10.0.0.1")));
+}
+
+TEST_F(ServiceTest, AnAddWhosePortIsTakenHoldsNothing) {
+  supply({"10.0.0.1"});
+  port_error = make_error(Code::kHostPortTaken, "8080");
+
+  EXPECT_EQ(code_of(add("c1")), Code::kHostPortTaken);
+  EXPECT_THAT(ledger.held(), IsEmpty());
+}
+
+TEST_F(ServiceTest, ADeleteWhosePortCannotBeClosedKeepsTheAddress) {
+  supply({"10.0.0.1"});
+  (void)add("c1");
+  port_error = make_error(Code::kKernel, "nftables");
+
+  EXPECT_EQ(del("c1")->answer.value().error().code, Code::kKernel);
+  EXPECT_NE(ledger.find(key("c1")), nullptr);
+}
+
+TEST_F(ServiceTest, AFullDiskClosesThePortsAgain) {
+  supply({"10.0.0.1"});
+  disk_error = make_error(Code::kDiskFull, "no space");
+
+  (void)add("c1");
+
+  EXPECT_THAT(open_ports, IsEmpty());
+}
+
 TEST_F(ServiceTest, QuarantineRefusesWaitersAndNewcomersWithItsReason) {
   const auto waiting = add("c1");
   service.set_standing({.mode = "",
