@@ -34,12 +34,16 @@ struct Teardown {
 using TeardownDone =
     std::function<void(const Result<std::vector<IpAddr>>& seen)>;
 
-/// The ports that attachments have open on the host (agent/host_ports.h).
+/// The ports that attachments have open on the host (agent/host_ports.h); by
+/// default there are none.
 struct PortHooks {
   /// Opens them before an ADD is answered; does nothing for one without.
-  std::function<Result<void>(const ipam::Held&)> open;
+  std::function<Result<void>(const ipam::Held&)> open = [](const ipam::Held&) {
+    return Result<void>();
+  };
   /// Closes them before the path is taken down.
-  std::function<Result<void>(const ipam::AttachmentKey&)> close;
+  std::function<Result<void>(const ipam::AttachmentKey&)> close =
+      [](const ipam::AttachmentKey&) { return Result<void>(); };
 };
 
 struct ServiceDeps {
@@ -56,10 +60,11 @@ struct ServiceDeps {
   /// (container id, ifname). Part of GC.
   std::function<void(const std::set<std::pair<std::string, std::string>>& keep,
                      std::function<void(const Result<void>&)> done)>
-      sweep;
-  PortHooks ports;
+      sweep = [](const auto&, const auto& done) { done({}); };
+  PortHooks ports = {};
   /// Addresses that nobody holds any more: the kernel forgets their flows.
-  std::function<void(const std::vector<IpAddr>&)> forget;
+  std::function<void(const std::vector<IpAddr>&)> forget =
+      [](const std::vector<IpAddr>&) {};
 };
 
 /// What this node is, as far as it is decided.
