@@ -31,7 +31,6 @@ class Ledger {
   explicit Ledger(const LedgerOptions& options = {});
 
   // Supply, by the one supplier of the node.
-
   /// New addresses are free at once; known ones are confirmed (no longer
   /// draining) and take the source and group given. Holders stay.
   void add(std::span<const Supply> supply);
@@ -43,7 +42,6 @@ class Ledger {
   Result<void> remove(std::span<const IpAddr> addresses);
 
   // Attachments.
-
   /// Takes the longest-free address of each family, or answers with what the
   /// key already holds (not new). Wanted addresses are honoured when ours and
   /// free. The caller completes the allocation, saves, and on failure calls
@@ -67,7 +65,6 @@ class Ledger {
                                         Instant now);
 
   // Evidence from the kernel, at start and by reconcile.
-
   /// Holds an address that the kernel shows in use. With a key it is held by
   /// it (a second family joins the same key), without one it is reserved.
   /// Errors: kStateMismatch when another key holds it.
@@ -78,8 +75,6 @@ class Ledger {
   void release_reserved(const IpAddr& address, Instant now);
   /// A holder from an earlier boot was found alive after all.
   void confirm(const AttachmentKey& key);
-
-  // Queries.
 
   const Held* find(const AttachmentKey& key) const;
   const AttachmentKey* holder(const IpAddr& address) const;
@@ -92,16 +87,12 @@ class Ledger {
   Counts counts(Instant now) const;
   std::map<std::pair<std::string, Family>, Counts> counts_by_source(
       Instant now) const;
-  /// When the next cooling address of `family` may be given, at the earliest;
-  /// nullopt when none is cooling.
+  /// When the next cooling address may be given at the earliest, if any cools.
   std::optional<Instant> next_cooled(Family family, Instant now) const;
   std::uint64_t shortened_cool_downs() const { return shortened_; }
   const LedgerOptions& options() const { return options_; }
-  /// Hot-applied configuration.
   void set_options(const LedgerOptions& options);
-
   // For the store.
-
   Changes changes() const;
   void mark_saved();
   void mark_all_dirty();
@@ -124,11 +115,9 @@ class Ledger {
     AttachmentKey holder;
     std::string note;
   };
-  using Entries = std::map<IpAddr, Entry>;
   using Idle = std::set<std::pair<Instant, IpAddr>>;
   using Picks = std::vector<IpAddr>;
   static constexpr Instant kNever = Instant::min();
-
   void index(const IpAddr& address, const Entry& entry);
   void unindex(const IpAddr& address, const Entry& entry);
   void touch(const IpAddr& address) { dirty_addresses_.insert(address); }
@@ -147,9 +136,8 @@ class Ledger {
   Error exhausted(const std::vector<Family>& families, Instant now) const;
   const Held& hold(const Attachment& attachment, Picks picks);
   Released give_back(const AttachmentKey& key, Instant now, bool cool);
-
   LedgerOptions options_;
-  Entries entries_;
+  std::map<IpAddr, Entry> entries_;
   std::map<std::pair<std::string, Family>, Idle> idle_;  // confirmed, by age
   std::map<AttachmentKey, Held> held_;
   std::set<AttachmentKey> stale_;  // held in an earlier boot, not verified

@@ -199,6 +199,23 @@ TEST_F(BirdTest, OnlyListedPrefixesAreImportedAndOnlyOwnBlocksExported) {
                              cidr("192.0.2.0/24"), cidr("fd00:244::80/122")}));
 }
 
+TEST_F(BirdTest, ABlockThatBecomesOursDropsWhatWasImportedInsideIt) {
+  b_->speaker.blocks.push_back(cidr("10.244.9.16/28"));
+  start();
+  ASSERT_TRUE(eventually([&] {
+    return a_->routes().find("10.244.9.16/28") != std::string::npos;
+  }));
+
+  a_->speaker.blocks.push_back(cidr("10.244.9.0/26"));
+  ASSERT_TRUE(apply(a_->speaker, a_->paths()).has_value());
+
+  EXPECT_TRUE(eventually([&] {
+    return a_->routes().find("10.244.9.16/28") == std::string::npos &&
+           b_->routes().find("10.244.9.0/26") != std::string::npos;
+  })) << a_->routes()
+      << b_->routes();
+}
+
 TEST_F(BirdTest, APasswordThatDiffersKeepsTheSessionDownAndTheRightOneLifts) {
   a_->speaker.peers[0].password = "one";
   b_->speaker.peers[0].password = "two";

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "ipam/codec.h"
 #include "tests/ipam/make.h"
 #include "tests/support/temp_dir.h"
 
@@ -84,6 +85,23 @@ TEST_F(StoreTest, EveryFieldOfAHolderSurvives) {
   EXPECT_THAT(opened.loaded.ledger.stale(), IsEmpty());
   EXPECT_TRUE(opened.loaded.ledger.changes().empty());
   EXPECT_TRUE(opened.loaded.ledger.check_invariants().has_value());
+}
+
+TEST(Codec, KeysOfANewerVersionAreIgnoredAndMissingOnesAreDamage) {
+  const auto newer = decode(R"({"novelty": 1,
+    "attachment": {"network": "n", "containerID": "c", "ifname": "eth0",
+                   "novelty": {"x": 1}},
+    "allocation": {"addresses": ["10.0.0.1"], "eni": {"id": "e", "new": 2}}})");
+
+  ASSERT_TRUE(newer.has_value());
+  EXPECT_EQ(newer->attachment.key, (AttachmentKey{"n", "c", "eth0"}));
+  EXPECT_EQ(newer->allocation.eni->eni_id, "e");
+  for (const char* damaged :
+       {"", "[]", "{}", R"({"attachment": {}, "allocation": {}})",
+        R"({"attachment": {"network": "n", "containerID": "c", "ifname": "e"},
+            "allocation": {"addresses": ["10.0.0.256"]}})"}) {
+    EXPECT_EQ(decode(damaged).error().code, Code::kStateCorrupt) << damaged;
+  }
 }
 
 TEST_F(StoreTest, LoadedAddressesDrainUntilTheirSupplierNamesThem) {
