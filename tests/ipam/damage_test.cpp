@@ -280,7 +280,8 @@ void expect_kept(const tests::TempDir& dir, const std::string& saved) {
 }
 
 TEST(Crash, KillMinusNineLosesNothingThatWasAcknowledged) {
-  for (const std::size_t limit : {1, 2, 3, 59, 60, 61, 100, 500, 1500}) {
+  for (const std::size_t limit :
+       {1U, 2U, 3U, 59U, 60U, 61U, 100U, 500U, 1500U}) {
     SCOPED_TRACE(limit);
     const tests::TempDir dir;
     const std::string saved = live_and_die(dir, limit, nullptr);
