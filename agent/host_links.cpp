@@ -62,6 +62,13 @@ Result<datapath::TakenDown> HostLinks::make_sure(const Teardown& teardown) {
     for (const IpAddr& address : teardown.addresses) {
       TRY(datapath::remove_rules(address));
     }
+    // A pod's namespace that went away took the pair along, but not the ifb
+    // that shaped it; that one dies on the host's side.
+    const std::optional<netlink::Link> ifb =
+        TRY(socket_.find_link(datapath::ifb_name(teardown.key)));
+    if (ifb && ifb->group == netlink::kDyingGroup) {
+      taken.link_index = ifb->index;
+    }
   }
   return taken;
 }

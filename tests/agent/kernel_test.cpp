@@ -182,6 +182,34 @@ TEST_F(KernelTest, APluginsHalfIsTrustedWhenTheKernelConfirmsIt) {
   });
 }
 
+TEST_F(KernelTest, TheShaperOfAPodWhoseNamespaceIsGoneGoesToo) {
+  in_host([] {
+    Parts parts;
+    ipam::Attachment shaped = attachment("c1");
+    shaped.bandwidth.egress_rate = 1'000'000;
+    shaped.bandwidth.egress_burst = 1'000'000;
+    const netlink::NetNs ns = must(netlink::NetNs::create());
+    Rollback undo;
+    (void)must(datapath::wire(
+        must(datapath::make_plan(shaped, allocation("10.64.0.7"))), ns, undo));
+    undo.commit();
+    netlink::Socket socket = must(netlink::Socket::open());
+    must(socket.run(netlink::Batch().delete_link(links()[0].index)));
+    const std::string ifb = datapath::ifb_name(shaped.key);
+    ASSERT_TRUE(must(socket.find_link(ifb)));
+    bool ended = false;
+
+    parts.links->take_down(Teardown{shaped.key, shaped.pod, 0, {}},
+                           [&](const auto& seen) {
+                             EXPECT_TRUE(seen);
+                             ended = true;
+                           });
+
+    EXPECT_TRUE(parts.until([&] { return ended; }));
+    EXPECT_FALSE(must(socket.find_link(ifb)));
+  });
+}
+
 TEST_F(KernelTest, AStaleLinkIsRemovedAndItsAddressCools) {
   in_host([] {
     Parts parts;
