@@ -202,7 +202,7 @@ Result<ipam::Attachment> attachment_of(const Call& call) {
       .key = call.key(),
       .pod = std::move(args.pod),
       .netns = call.netns,
-      .wanted_ips = call.conf.ips.empty() ? std::move(args.ips) : call.conf.ips,
+      .wanted_ips = call.conf.ips.empty() ? args.ips : call.conf.ips,
       .wanted_mac = call.conf.mac ? call.conf.mac : args.mac,
       .wanted_mtu = call.conf.mtu,
       .bandwidth = call.conf.bandwidth,

@@ -86,9 +86,7 @@ Result<void> nothing(const Call&) {
   return {};
 }
 
-}  // namespace
-
-const Program kLoopback{
+constexpr Program kLoopback{
     .about = "linsey loopback " LINSEY_VERSION
              ": sets the interface lo of a sandbox up",
     .wishes = conf::Wishes::kIgnore,
@@ -98,5 +96,11 @@ const Program kLoopback{
     .gc = nothing,
     .status = nothing,
 };
+
+}  // namespace
+
+const Program& loopback_program() {
+  return kLoopback;
+}
 
 }  // namespace linsey::plugin

@@ -8,6 +8,6 @@
 
 namespace linsey::plugin {
 
-extern const Program kLoopback;
+const Program& loopback_program();
 
 }  // namespace linsey::plugin

@@ -124,6 +124,7 @@ constexpr Program kLinsey{
 int main(int, char** argv) {
   const char* slash = std::strrchr(argv[0], '/');
   const std::string_view name = slash == nullptr ? argv[0] : slash + 1;
-  return linsey::plugin::serve(name == "loopback" ? linsey::plugin::kLoopback
-                                                  : linsey::plugin::kLinsey);
+  return linsey::plugin::serve(name == "loopback"
+                                   ? linsey::plugin::loopback_program()
+                                   : linsey::plugin::kLinsey);
 }

@@ -10,15 +10,15 @@
 namespace linsey::plugin {
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 // The agent answers an ADD within 25 s by default and 60 s at most
 // (ipam.wait); kubelet gives up after 4 minutes.
-constexpr Duration kAddTimeout = 70s;
-constexpr Duration kDelTimeout = 15s;
-constexpr Duration kDelConnectWait = 300ms;
-constexpr Duration kStatusTimeout = 180ms;
+constexpr Duration kAddTimeout = seconds(70);
+constexpr Duration kDelTimeout = seconds(15);
+constexpr Duration kDelConnectWait = milliseconds(300);
+constexpr Duration kStatusTimeout = milliseconds(180);
 
 rpc::Client agent(const Call& call, Duration connect_wait, Duration timeout) {
   return rpc::Client(

@@ -16,7 +16,7 @@
 namespace linsey::rpc {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono::milliseconds;
 
 /// Milliseconds left for poll(2), at least 0, rounded up.
 int poll_ms(Instant deadline, Instant now) {
@@ -144,8 +144,9 @@ Result<std::string> Client::call(std::string_view method,
                   .body = std::move(body),
                   .protocol = kProtocol,
                   .began = start};
-  constexpr Duration kLongestPause = 100ms;
-  for (Duration pause = 2ms;; pause = std::min(pause * 2, kLongestPause)) {
+  constexpr Duration kLongestPause = milliseconds(100);
+  for (Duration pause = milliseconds(2);;
+       pause = std::min(pause * 2, kLongestPause)) {
     request.timeout = std::chrono::milliseconds(poll_ms(deadline, clock.now()));
     Exchange exchange(options_.socket, deadline);
     Result<Response> response = exchange.run(format_request(request));
