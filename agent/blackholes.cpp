@@ -12,7 +12,8 @@ Result<void> set_blackholes(netlink::Socket& socket,
   for (const netlink::Route& route : TRY(socket.routes(
            {.table = netlink::kMainTable, .protocol = netlink::kProtocol}))) {
     if (route.type != netlink::RouteType::kBlackhole) continue;
-    if (std::ranges::find(blocks, route.dst) != blocks.end()) {
+    if (route.priority == kBlackholePriority &&
+        std::ranges::find(blocks, route.dst) != blocks.end()) {
       present.push_back(route.dst);
     } else {
       batch.delete_route(route);
@@ -21,7 +22,9 @@ Result<void> set_blackholes(netlink::Socket& socket,
   }
   for (const Cidr& block : blocks) {
     if (std::ranges::find(present, block) != present.end()) continue;
-    batch.add_route({.dst = block, .type = netlink::RouteType::kBlackhole});
+    batch.add_route({.dst = block,
+                     .type = netlink::RouteType::kBlackhole,
+                     .priority = kBlackholePriority});
     any = true;
   }
   if (!any) return {};

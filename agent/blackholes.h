@@ -4,6 +4,7 @@
 // are there before BIRD is and stay when it is not.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "base/ip.h"
@@ -11,6 +12,10 @@
 #include "netlink/socket.h"
 
 namespace linsey::agent {
+
+/// Worse than any pod's route, since a block may be one address: the pod's
+/// host route has the same destination then and must win.
+inline constexpr std::uint32_t kBlackholePriority = 10000;
 
 /// Makes the blackhole routes of ours in the main table exactly `blocks`.
 /// Routes of others are not looked at. Errors: kKernel, kPermission.

@@ -344,7 +344,7 @@ TEST_F(BlockSupplierTest, ABlackholeThatIsTakenAwayComesBack) {
     supplier.start();
     loop_.run_until_idle();
     sh(*host,
-       "ip route del blackhole 10.244.1.0/30 proto 80; "
+       "ip route del blackhole 10.244.1.0/30 proto 80 metric 10000; "
        "ip route add blackhole 10.99.0.0/24 proto static");
 
     clock_.advance(11s);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/blackholes.h"
 #include "agent/host_links.h"
 #include "agent/reconciler.h"
 #include "agent/service.h"
@@ -207,6 +208,21 @@ TEST_F(KernelTest, TheShaperOfAPodWhoseNamespaceIsGoneGoesToo) {
 
     EXPECT_TRUE(parts.until([&] { return ended; }));
     EXPECT_FALSE(must(socket.find_link(ifb)));
+  });
+}
+
+TEST_F(KernelTest, ABlockOfOneAddressLeavesRoomForItsPod) {
+  in_host([] {
+    netlink::Socket socket = must(netlink::Socket::open());
+    const std::vector<Cidr> block{must(Cidr::parse("10.64.0.7/32"))};
+    must(set_blackholes(socket, block));
+
+    const netlink::NetNs ns = wire("c1", "10.64.0.7");
+    must(set_blackholes(socket, block));
+
+    ASSERT_THAT(links(), SizeIs(1));
+    EXPECT_THAT(links()[0].addresses,
+                ElementsAre(must(IpAddr::parse("10.64.0.7"))));
   });
 }
 
