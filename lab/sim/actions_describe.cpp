@@ -134,7 +134,7 @@ Fault describe_network_interfaces(Desk& desk, Params& params, Json& body) {
   read_region(desk, params);
   const EniFilter filter = read_filter(params);
   const Page page = read_page(params, {.low = 10, .high = 500, .size = 1000});
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
 
   Json list = Json::array();
   for (const auto& [id, eni] : desk.region.enis()) {
@@ -152,7 +152,7 @@ Fault describe_instance_types(Desk& desk, Params& params, Json& body) {
   const std::string family = params.text("InstanceTypeFamily");
   if (!family.empty()) families.push_back(family);
   const Page page = read_page(params, {.low = 1, .high = 100, .size = 0});
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
 
   Json list = Json::array();
   for (const auto& [name, type] : desk.region.types()) {
@@ -176,7 +176,7 @@ Fault describe_instances(Desk& desk, Params& params, Json& body) {
   const std::string zone = params.text("ZoneId");
   const std::string status = params.text("Status");
   const Page page = read_page(params, {.low = 10, .high = 100, .size = 100});
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
 
   Json list = Json::array();
   for (const auto& [id, instance] : desk.region.instances()) {
@@ -209,7 +209,7 @@ Fault describe_instances(Desk& desk, Params& params, Json& body) {
 Fault describe_instance_attribute(Desk& desk, Params& params, Json& body) {
   read_region(desk, params, false);
   const std::string id = params.required("InstanceId");
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   const auto found = desk.region.instances().find(id);
   if (found == desk.region.instances().end()) {
     return {404, "InvalidInstanceId.NotFound",

@@ -118,7 +118,7 @@ Fault create_network_interface(Desk& desk, Params& params, Json& body) {
   read_texts(params, wish);
   wish.delete_on_release = params.flag("DeleteOnRelease", false);
   wish.tags = params.tags();
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
 
   const Outcome made = desk.region.create(wish, iso_time(desk.wall), desk.now);
   if (made.fault) return made.fault;
@@ -131,7 +131,7 @@ Fault attach_network_interface(Desk& desk, Params& params, Json&) {
   const std::string eni = params.required("NetworkInterfaceId");
   const std::string instance = params.required("InstanceId");
   (void)params.number("NetworkCardIndex", 0, 0, 0);
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   return desk.region.attach(eni, instance, desk.now);
 }
 
@@ -139,14 +139,14 @@ Fault detach_network_interface(Desk& desk, Params& params, Json&) {
   read_region(desk, params);
   const std::string eni = params.required("NetworkInterfaceId");
   const std::string instance = params.required("InstanceId");
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   return desk.region.detach(eni, instance, desk.now);
 }
 
 Fault delete_network_interface(Desk& desk, Params& params, Json&) {
   read_region(desk, params);
   const std::string eni = params.required("NetworkInterfaceId");
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   return desk.region.remove(eni, desk.now);
 }
 
@@ -162,7 +162,7 @@ Fault assign_private_ip_addresses(Desk& desk, Params& params, Json& body) {
   if (wish.size() == 0) {
     params.fail(missing_parameter("SecondaryPrivateIpAddressCount", 403));
   }
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
 
   const Outcome done = desk.region.assign(eni, Family::kV4, wish, desk.now);
   if (done.fault) return done.fault;
@@ -181,7 +181,7 @@ Fault unassign_private_ip_addresses(Desk& desk, Params& params, Json&) {
       "PrivateIpAddress", Family::kV4, desk.region.knobs.addresses_per_assign);
   if (addresses.empty())
     params.fail(missing_parameter("PrivateIpAddress", 403));
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   return desk.region.unassign(eni, Family::kV4, addresses);
 }
 
@@ -195,7 +195,7 @@ Fault assign_ipv6_addresses(Desk& desk, Params& params, Json& body) {
   if (wish.size() == 0) {
     params.fail(missing_parameter("Ipv6AddressCount", 403));
   }
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
 
   const Outcome done = desk.region.assign(eni, Family::kV6, wish, desk.now);
   if (done.fault) return done.fault;
@@ -212,7 +212,7 @@ Fault unassign_ipv6_addresses(Desk& desk, Params& params, Json&) {
   const std::vector<IpAddr> addresses =
       params.addresses("Ipv6Address", Family::kV6, kPerCallV6);
   if (addresses.empty()) params.fail(missing_parameter("Ipv6Address", 403));
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   return desk.region.unassign(eni, Family::kV6, addresses);
 }
 
@@ -235,14 +235,14 @@ Fault tag_resources(Desk& desk, Params& params, Json&) {
   if (tags.empty()) {
     params.fail({404, "MissingParameter.Tags", "You must specify Tags."});
   }
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   for (const std::string& id : ids) {
     if (desk.region.enis().contains(id)) continue;
     return {404, "InvalidResourceId.NotFound",
             "The specified ResourceId is not found in our records."};
   }
   for (const std::string& id : ids) {
-    if (const Fault fault = desk.region.tag(id, tags)) return fault;
+    if (Fault fault = desk.region.tag(id, tags)) return fault;
   }
   return {};
 }

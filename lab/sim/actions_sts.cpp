@@ -38,7 +38,7 @@ Asked read(Params& params) {
 
 Fault assume_role_with_oidc(Desk& desk, Params& params, Json& body) {
   const Asked asked = read(params);
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   const OidcTrust* trust = desk.ring.trust(asked.role);
   if (trust == nullptr || trust->provider_arn != asked.provider) {
     return {401, "AuthenticationFail.NoPermission",

@@ -129,7 +129,7 @@ Fault describe_v_switches(Desk& desk, Params& params, Json& body) {
   const std::string id = params.text("VSwitchId");
   const std::string zone = params.text("ZoneId");
   const Page page = read_numbered_page(params, kPageLimit);
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   if (!vpc.empty() && !desk.region.vpcs().contains(vpc)) {
     return {400, "Forbidden.VpcNotFound", "The specified VPC is not found."};
   }
@@ -149,7 +149,7 @@ Fault describe_v_switches(Desk& desk, Params& params, Json& body) {
 Fault describe_v_switch_attributes(Desk& desk, Params& params, Json& body) {
   read_region(desk, params, false);
   const std::string id = params.required("VSwitchId");
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
   const auto found = desk.region.v_switches().find(id);
   if (found == desk.region.v_switches().end()) {
     return {404, "InvalidVSwitchId.NotFound",
@@ -169,7 +169,7 @@ Fault describe_vpcs(Desk& desk, Params& params, Json& body) {
   read_region(desk, params);
   const std::string ids = params.text("VpcId");
   const Page page = read_numbered_page(params, kPageLimit);
-  if (const Fault fault = params.finish()) return fault;
+  if (Fault fault = params.finish()) return fault;
 
   Json list = Json::array();
   for (const auto& [id, vpc] : desk.region.vpcs()) {

@@ -75,7 +75,7 @@ Fault Cloud::State::admit(const Call& call, const ActionEntry* entry,
                         call.action, call.product)};
   }
   ActionKnobs& knobs = region.knobs.actions[call.action];
-  const Fault over = throttled(knobs, minutes[call.action], wall, headers);
+  Fault over = throttled(knobs, minutes[call.action], wall, headers);
   if (over) return over;
   if (knobs.denied || !ring.may(call.caller, call.product, call.action)) {
     return {403, "Forbidden.RAM",
@@ -121,7 +121,7 @@ Fault Cloud::State::perform(const Call& call, const ActionEntry& entry,
   const std::string key =
       keep ? call.action + "/" + token->second : std::string();
   if (keep) {
-    const Fault fault = remembered(call, key, desk.now, body);
+    Fault fault = remembered(call, key, desk.now, body);
     if (fault || !body.empty()) return fault;
   }
   Params params(call.params, entry.missing_status);
@@ -140,27 +140,27 @@ Cloud::Cloud(const Clock& clock, CloudSpec spec)
 
 Cloud::~Cloud() = default;
 
-Result<void> Cloud::add(VpcSpec vpc) {
+Result<void> Cloud::add(const VpcSpec& vpc) {
   const std::lock_guard lock(state_->mutex);
   return built(state_->region.add(vpc));
 }
 
-Result<void> Cloud::add(VSwitchSpec v_switch) {
+Result<void> Cloud::add(const VSwitchSpec& v_switch) {
   const std::lock_guard lock(state_->mutex);
   return built(state_->region.add(v_switch));
 }
 
-Result<void> Cloud::add(SecurityGroupSpec group) {
+Result<void> Cloud::add(const SecurityGroupSpec& group) {
   const std::lock_guard lock(state_->mutex);
   return built(state_->region.add(group));
 }
 
-Result<void> Cloud::add(InstanceTypeSpec type) {
+Result<void> Cloud::add(const InstanceTypeSpec& type) {
   const std::lock_guard lock(state_->mutex);
   return built(state_->region.add(type));
 }
 
-Result<void> Cloud::add(InstanceSpec instance) {
+Result<void> Cloud::add(const InstanceSpec& instance) {
   const std::lock_guard lock(state_->mutex);
   return built(state_->region.add(instance, clock_.now()));
 }
@@ -246,7 +246,7 @@ Reply Cloud::call(const Call& call) {
     Desk desk{state_->region, state_->ring, spec_.region,
               spec_.account,  now,          clock_.wall()};
     Json body = Json::object();
-    const Fault fault = state_->serve(call, desk, clock_, reply, body);
+    Fault fault = state_->serve(call, desk, clock_, reply, body);
     state_->close(call, fault, spec_.region, std::move(body), reply);
     state_->region.advance(now);
   }

@@ -61,11 +61,11 @@ class Cloud {
   Cloud& operator=(const Cloud&) = delete;
 
   // Building. Errors: kInvalidConfig, saying what does not fit.
-  Result<void> add(VpcSpec vpc);
-  Result<void> add(VSwitchSpec v_switch);
-  Result<void> add(SecurityGroupSpec group);
-  Result<void> add(InstanceTypeSpec type);
-  Result<void> add(InstanceSpec instance);
+  Result<void> add(const VpcSpec& vpc);
+  Result<void> add(const VSwitchSpec& v_switch);
+  Result<void> add(const SecurityGroupSpec& group);
+  Result<void> add(const InstanceTypeSpec& type);
+  Result<void> add(const InstanceSpec& instance);
   void add(AccessKey key);
   void add(OidcTrust trust);
   /// Releases it with its primary ENI; its other ENIs become Available, those

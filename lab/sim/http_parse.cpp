@@ -10,8 +10,8 @@
 namespace linsey::sim {
 namespace {
 
-constexpr std::size_t kHeadLimit = 64 * 1024;
-constexpr std::size_t kBodyLimit = 1024 * 1024;
+constexpr std::size_t kHeadLimit = std::size_t{64} << 10;
+constexpr std::size_t kBodyLimit = std::size_t{1} << 20;
 constexpr std::string_view kLineEnd = "\r\n";
 
 std::string_view trimmed(std::string_view text) {
@@ -118,7 +118,7 @@ std::string to_text(const HttpResponse& response, bool close) {
   text += "Content-Type: " + response.content_type + "\r\n";
   text += fmt::format("Content-Length: {}\r\n", response.body.size());
   for (const auto& [name, value] : response.headers) {
-    text += name + ": " + value + "\r\n";
+    text += fmt::format("{}: {}\r\n", name, value);
   }
   if (close) text += "Connection: close\r\n";
   return text + "\r\n" + response.body;

@@ -68,12 +68,12 @@ Fault verify(Cloud& cloud, const SignedCall& call) {
             "Specified access key is disabled."};
   }
   const WallTime wall = cloud.clock().wall();
-  if (const Fault fault = check_token(call, *key, wall)) return fault;
+  if (Fault fault = check_token(call, *key, wall)) return fault;
   Duration window{0};
   cloud.read([&](const Region& region, Instant) {
     window = region.knobs.time_window;
   });
-  if (const Fault fault = check_time(call.timestamp, wall, window)) {
+  if (Fault fault = check_time(call.timestamp, wall, window)) {
     return fault;
   }
   if (call.signature != expected_signature(call, key->secret)) {

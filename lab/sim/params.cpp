@@ -135,7 +135,7 @@ std::map<std::string, std::string> Params::tags() {
     const std::string value = text(fmt::format("Tag.{}.Value", i));
     if (key == nullptr) return found;
     if (i > kTagLimit) fail({400, "NumberExceed.Tags", "More than 20 tags."});
-    if (const Fault fault = check_tag(*key, value)) fail(fault);
+    if (Fault fault = check_tag(*key, value)) fail(fault);
     if (!found.emplace(*key, value).second) {
       fail({400, "Duplicate.TagKey", "The Tag.N.Key contains duplicates."});
     }

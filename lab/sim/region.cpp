@@ -91,7 +91,7 @@ Region::Region(std::uint64_t seed) : random_(seed) {
 
 Outcome Region::create(const NewEni& wish, const std::string& wall,
                        Instant now) {
-  if (const Fault fault = check_new(wish)) return {fault, {}, {}};
+  if (Fault fault = check_new(wish)) return {fault, {}, {}};
   const VSwitchSpec& v_switch = v_switches_.at(wish.v_switch);
 
   Eni eni;
@@ -134,7 +134,7 @@ Fault Region::attach(const std::string& id, const std::string& instance_id,
   const auto instance = instances_.find(instance_id);
   if (instance == instances_.end()) return no_instance(instance_id);
   Eni& eni = found->second;
-  if (const Fault fault = check_attach(eni, instance->second)) return fault;
+  if (Fault fault = check_attach(eni, instance->second)) return fault;
 
   std::set<unsigned> taken;
   for (const auto& [other_id, other] : enis_) {
@@ -204,14 +204,14 @@ Outcome Region::assign(const std::string& id, Family family, const Wish& wish,
             {},
             {}};
   }
-  if (const Fault fault = check_named(v_switch, family, wish.named)) {
+  if (Fault fault = check_named(v_switch, family, wish.named)) {
     return {fault, {}, {}};
   }
-  if (const Fault fault = check_quota(eni, family, wish.size())) {
+  if (Fault fault = check_quota(eni, family, wish.size())) {
     return {fault, {}, {}};
   }
   const std::size_t v4 = family == Family::kV4 ? wish.size() : 0;
-  if (const Fault fault = check_room(v_switch, v4)) return {fault, {}, {}};
+  if (Fault fault = check_room(v_switch, v4)) return {fault, {}, {}};
 
   Outcome outcome{{}, id, wish.named};
   for (const IpAddr& ip : wish.named)

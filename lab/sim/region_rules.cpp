@@ -161,11 +161,11 @@ Fault Region::check_new(const NewEni& wish) const {
                         wish.v_switch)};
   }
   const VSwitchSpec& v_switch = found->second;
-  if (const Fault fault = check_groups(wish, v_switch)) return fault;
+  if (Fault fault = check_groups(wish, v_switch)) return fault;
 
   std::vector<IpAddr> named = wish.secondary.named;
   if (wish.primary) named.push_back(*wish.primary);
-  if (const Fault fault = check_named(v_switch, Family::kV4, named)) {
+  if (Fault fault = check_named(v_switch, Family::kV4, named)) {
     return fault;
   }
   if (wish.v6.size() > 0) {
@@ -174,7 +174,7 @@ Fault Region::check_new(const NewEni& wish) const {
               fmt::format("IPv6 is not turned on in the VSwitch \"{}\".",
                           v_switch.id)};
     }
-    const Fault fault = check_named(v_switch, Family::kV6, wish.v6.named);
+    Fault fault = check_named(v_switch, Family::kV6, wish.v6.named);
     if (fault) return fault;
   }
   if (wish.secondary.size() + 1 > kUnattachedV4) {

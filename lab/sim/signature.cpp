@@ -90,9 +90,9 @@ bool is_form(const HttpRequest& request) {
 
 Fault read_v1(const HttpRequest& request, SignedCall& call) {
   std::map<std::string, std::string> all;
-  if (const Fault fault = read_form(request.query, all)) return fault;
+  if (Fault fault = read_form(request.query, all)) return fault;
   if (is_form(request)) {
-    if (const Fault fault = read_form(request.body, all)) return fault;
+    if (Fault fault = read_form(request.body, all)) return fault;
   }
   call.signature = take(all, "Signature");
   call.string_to_sign =
@@ -196,10 +196,10 @@ Fault read_v3(const HttpRequest& request, SignedCall& call) {
   call.nonce = header(request, "x-acs-signature-nonce");
   call.timestamp = header(request, "x-acs-date");
   std::map<std::string, std::string> query;
-  if (const Fault fault = read_form(request.query, query)) return fault;
+  if (Fault fault = read_form(request.query, query)) return fault;
   call.params = query;
   if (is_form(request)) {
-    if (const Fault fault = read_form(request.body, call.params)) return fault;
+    if (Fault fault = read_form(request.body, call.params)) return fault;
   }
   Authorization authorization;
   if (!read_authorization(header(request, "authorization"), authorization)) {
@@ -207,7 +207,7 @@ Fault read_v3(const HttpRequest& request, SignedCall& call) {
   }
   call.key_id = authorization.key_id;
   call.signature = authorization.signature;
-  if (const Fault fault = check_signed_names(request, authorization.names)) {
+  if (Fault fault = check_signed_names(request, authorization.names)) {
     return fault;
   }
   if (header(request, "x-acs-content-sha256") != sha256_hex(request.body)) {
