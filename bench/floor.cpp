@@ -122,8 +122,9 @@ ifinfomsg Batch::run(int fd, int* peer_index) {
   ifinfomsg found{};
   alignas(nlmsghdr) static std::array<char, 16384> reply;
   while (true) {
-    auto length = static_cast<int>(recv(fd, reply.data(), reply.size(), 0));
-    if (length < 0) fail("recv");
+    const ssize_t received = recv(fd, reply.data(), reply.size(), 0);
+    if (received < 0) fail("recv");
+    auto length = static_cast<std::uint32_t>(received);
     auto* message = reinterpret_cast<nlmsghdr*>(reply.data());
     for (; NLMSG_OK(message, length); message = NLMSG_NEXT(message, length)) {
       if (message->nlmsg_type == RTM_NEWLINK) {
