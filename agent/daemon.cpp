@@ -43,7 +43,7 @@ Daemon::Daemon(std::unique_ptr<Documents> documents)
     : documents_(std::move(documents)) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::open(const std::string& config_file,
-                                             SupplierFactory factory) {
+                                             const SupplierFactory& factory) {
   // Blocked before any thread starts, so that only the loop hears them.
   const sigset_t ending = ending_signals();
   (void)pthread_sigmask(SIG_BLOCK, &ending, nullptr);

@@ -39,7 +39,7 @@ class Daemon {
   /// Documents::open, ipam::Store::open, HostLinks::start; kTryAgainLater when
   /// another linseyd has the state directory.
   static Result<std::unique_ptr<Daemon>> open(const std::string& config_file,
-                                              SupplierFactory factory);
+                                              const SupplierFactory& factory);
 
   /// Serves until a SIGTERM or SIGINT. Waiters are answered then, the ledger is
   /// saved; kernel and conflist stay as they are. Errors: kIo, kPermission for

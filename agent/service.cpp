@@ -293,7 +293,7 @@ void Service::commit() {
 Result<void> Service::save() {
   if (deps_.ledger.changes().empty()) return {};
   const Instant began = deps_.clock.now();
-  const Result<void> saved = deps_.save();
+  Result<void> saved = deps_.save();
   deps_.metrics.observe("linsey_commit_seconds",
                         seconds(deps_.clock.now() - began));
   deps_.metrics.count("linsey_commits_total",
