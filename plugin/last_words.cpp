@@ -33,7 +33,8 @@ void compose(std::string_view version) {
   _exit(1);
 }
 
-void on_signal(int) {
+// Sanitizers report signals themselves; it is unused there.
+[[maybe_unused]] void on_signal(int) {
   speak_and_leave();
 }
 
