@@ -11,13 +11,12 @@
 namespace linsey::agent {
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
-
 // From one look at BIRD to the next.
-constexpr Duration kRoundWaiting = 500ms;  // a new block is not announced yet
-constexpr Duration kRoundTrouble = 3s;
-constexpr Duration kRoundQuiet = 10s;  // also for a text that BIRD refuses
+constexpr Duration kRoundWaiting =
+    std::chrono::milliseconds(500);  // a new block is not announced yet
+constexpr Duration kRoundTrouble = std::chrono::seconds(3);
+constexpr Duration kRoundQuiet =
+    std::chrono::seconds(10);  // also for a text that BIRD refuses
 
 bool contains(const std::vector<Cidr>& blocks, const Cidr& block) {
   return std::ranges::find(blocks, block) != blocks.end();

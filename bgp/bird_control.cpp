@@ -12,7 +12,7 @@
 namespace linsey::bgp {
 namespace {
 
-constexpr std::size_t kMaxLine = 64 * 1024;
+constexpr std::size_t kMaxLine = std::size_t{64} << 10;
 constexpr std::size_t kMaxLines = 200000;
 
 Error down(std::string_view what) {

@@ -30,7 +30,7 @@ Result<void> check_file(const BirdPaths& paths, const std::string& file) {
   Result<BirdControl> bird =
       BirdControl::connect(paths.control_socket, paths.timeout);
   if (!bird) return {};  // told later, by configure()
-  const Result<void> checked = bird->check(file);
+  Result<void> checked = bird->check(file);
   if (checked || checked.error().code != Code::kBirdConfigRefused) return {};
   return checked;
 }

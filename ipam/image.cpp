@@ -8,7 +8,9 @@
 
 namespace linsey::ipam {
 
-const char* const kSchema = R"(
+namespace {
+
+constexpr const char* kSchema = R"(
 CREATE TABLE state (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   boot TEXT NOT NULL, saved_at INTEGER NOT NULL, digest INTEGER NOT NULL
@@ -26,8 +28,6 @@ CREATE TABLE attachment (
 INSERT INTO state VALUES (1, '', 0, 0);
 PRAGMA user_version = 1;
 )";
-
-namespace {
 
 std::uint64_t checksum_of(const std::string& text) {
   const auto digest = sha1(text);
@@ -124,6 +124,10 @@ Result<void> check_state(const Connection& connection, Image& image) {
 }
 
 }  // namespace
+
+const char* schema() {
+  return kSchema;
+}
 
 AddressColumns::AddressColumns(const AddressRow& row)
     : address(row.address.to_string()),

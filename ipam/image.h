@@ -18,7 +18,8 @@
 namespace linsey::ipam {
 
 inline constexpr std::int64_t kSchemaVersion = 1;
-extern const char* const kSchema;
+/// The statements that make an empty database.
+const char* schema();
 
 struct StoredAddress {
   AddressRow row;  // state kFree or kReserved; holders stand with attachments

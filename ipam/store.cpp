@@ -161,7 +161,7 @@ Result<void> Store::Database::connect() {
   TRY(fresh.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"));
   if (TRY(fresh.query_number("SELECT count(*) FROM sqlite_master")) == 0) {
     CRASH_POINT("store.creating");
-    TRY(fresh.exec(fmt::format("BEGIN; {} COMMIT;", kSchema)));
+    TRY(fresh.exec(fmt::format("BEGIN; {} COMMIT;", schema())));
     // So that a lost -wal file cannot make an old database look new.
     TRY(fresh.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
     CRASH_POINT("store.created");
@@ -241,7 +241,7 @@ Result<void> Store::Database::write(const Changes& changes, Instant now) {
   if (!session) TRY(connect());
   CRASH_POINT("store.begin");
   TRY(session->begin.run());
-  const Result<void> filled = fill(changes, now);
+  Result<void> filled = fill(changes, now);
   if (!filled) {
     (void)session->rollback.run();  // a full disk has rolled back already
     return filled;
