@@ -291,7 +291,7 @@ void Service::commit() {
 }
 
 Result<void> Service::save() {
-  if (deps_.ledger.changes().empty()) return {};
+  if (!deps_.ledger.dirty()) return {};
   const Instant began = deps_.clock.now();
   Result<void> saved = deps_.save();
   deps_.metrics.observe("linsey_commit_seconds",

@@ -186,25 +186,32 @@ Result<Shaping> make_shaping(const ipam::Attachment& attachment,
 
 }  // namespace
 
-Result<Plan> make_plan(const ipam::Attachment& attachment,
-                       const ipam::Allocation& allocation) {
+Result<Plan> plan_pair(const ipam::Attachment& attachment) {
   const ipam::AttachmentKey& key = attachment.key;
   TRY(check_ifname(key.ifname));
   TRY(check_mac(attachment.wanted_mac));
-  TRY(check_addresses(allocation));
-  const std::uint32_t mtu = TRY(choose_mtu(attachment, allocation));
 
   Plan plan;
   plan.key = key;
   plan.birth_group = birth_group(key);
-  plan.shaping = TRY(make_shaping(attachment, mtu));
   plan.pod.name = key.ifname;
-  plan.pod.mtu = mtu;
+  plan.pod.mtu = attachment.wanted_mtu.value_or(kUsualMtu);
   plan.pod.mac = attachment.wanted_mac.value_or(
       Mac::derived(key.network + "/" + alias_of(key)));
   plan.host.name = host_link_name(key, attachment.pod);
   plan.host.alias = alias_of(key);
   plan.host.mac = host_mac;
+  plan.host.mtu = plan.pod.mtu;
+  return plan;
+}
+
+Result<Plan> make_plan(const ipam::Attachment& attachment,
+                       const ipam::Allocation& allocation) {
+  Plan plan = TRY(plan_pair(attachment));
+  TRY(check_addresses(allocation));
+  const std::uint32_t mtu = TRY(choose_mtu(attachment, allocation));
+  plan.shaping = TRY(make_shaping(attachment, mtu));
+  plan.pod.mtu = mtu;
   plan.host.mtu = mtu;
   plan.host.ipv4_forwarding =
       of_family(allocation.addresses, Family::kV4).has_value();
@@ -212,8 +219,8 @@ Result<Plan> make_plan(const ipam::Attachment& attachment,
       plan.host.ipv4_forwarding && !attachment.port_mappings.empty();
   // Replies of a second interface may leave by the first one.
   plan.host.strict_reverse_path =
-      plan.host.ipv4_forwarding && key.ifname == "eth0";
-  const PodTables tables = pod_tables(key.ifname);
+      plan.host.ipv4_forwarding && attachment.key.ifname == "eth0";
+  const PodTables tables = pod_tables(attachment.key.ifname);
   for (const IpAddr& address : allocation.addresses) {
     add_pod_side(plan.pod, address, tables);
     add_host_side(plan.host, address, plan.pod.mac, allocation);

@@ -26,6 +26,7 @@ inline constexpr std::string_view kAliasPrefix = "linsey:";
 inline constexpr std::uint32_t kMinMtu = 68;
 inline constexpr std::uint32_t kMinMtuV6 = 1280;
 inline constexpr std::uint32_t kMaxMtu = 65535;
+inline constexpr std::uint32_t kUsualMtu = 1500;
 /// In a pod, tables of interfaces other than eth0 start here, and so that each
 /// answers through itself a rule of this priority leads to its table.
 inline constexpr std::uint32_t kPodTableBase = 10000;
@@ -63,6 +64,10 @@ struct Plan {
 /// kInternal for an allocation without an address, or with two of a family.
 Result<Plan> make_plan(const ipam::Attachment& attachment,
                        const ipam::Allocation& allocation);
+
+/// The part of the plan that needs no allocation: names, marks, MACs, and an
+/// MTU that is the wish or a guess. Errors: kInvalidNetworkConfig.
+Result<Plan> plan_pair(const ipam::Attachment& attachment);
 
 /// The text of golden files and `linseyctl`: one fact a line.
 std::string to_text(const Plan& plan);

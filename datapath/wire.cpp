@@ -1,8 +1,10 @@
 #include "datapath/wire.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/crash_point.h"
+#include "base/log.h"
 #include "datapath/owner.h"
 #include "datapath/shape.h"
 #include "netlink/carrier.h"
@@ -146,18 +148,83 @@ Result<void> dress_pod(Socket& inside, const Plan& plan, const NetNs& pod,
   return fill(Apply::kRepair);
 }
 
+/// An early pair had to guess the MTU.
+Result<void> correct_mtu(Socket& host, Socket& inside, const Plan& plan,
+                         const Link& link) {
+  if (link.mtu == plan.host.mtu) return {};
+  TRY(host.run(Batch().set_link(link.index, {.mtu = plan.host.mtu})));
+  return inside.run(Batch().set_link(link.peer_index, {.mtu = plan.pod.mtu}));
+}
+
+bool same_pair(const Plan& one, const Plan& other) {
+  return one.key == other.key && one.host.name == other.host.name &&
+         one.pod.name == other.pod.name && one.pod.mac == other.pod.mac;
+}
+
 }  // namespace
 
-Result<Wired> wire(const Plan& plan, const NetNs& pod, Rollback& undo) {
-  Socket host = TRY(Socket::open());
-  Socket inside = TRY(Socket::open_in(pod));
+EarlyPair EarlyPair::make(const ipam::Attachment& attachment,
+                          const NetNs& pod) {
+  EarlyPair early;
+  Result<Plan> plan = plan_pair(attachment);
+  Result<Socket> host = Socket::open();
+  Result<Socket> inside = Socket::open_in(pod);
+  if (!plan || !host || !inside) return early;
+  early.plan_ = std::move(plan).value();
+  Result<Link> link = create_pair(*host, early.plan_, pod);
+  if (link) early.link_ = std::move(link).value();
+  early.host_ = std::move(host).value();
+  early.inside_ = std::move(inside).value();
+  return early;
+}
+
+EarlyPair::EarlyPair(EarlyPair&& other) noexcept
+    : host_(std::move(other.host_)),
+      inside_(std::move(other.inside_)),
+      link_(std::exchange(other.link_, std::nullopt)),
+      plan_(std::move(other.plan_)) {}
+
+EarlyPair& EarlyPair::operator=(EarlyPair&& other) noexcept {
+  if (this != &other) {
+    remove();
+    host_ = std::move(other.host_);
+    inside_ = std::move(other.inside_);
+    link_ = std::exchange(other.link_, std::nullopt);
+    plan_ = std::move(other.plan_);
+  }
+  return *this;
+}
+
+EarlyPair::~EarlyPair() {
+  remove();
+}
+
+void EarlyPair::remove() {
+  if (!link_) return;
+  const Result<void> gone = unmake(plan_, link_->index);
+  if (!gone) log::warn("remove an early pair: {}", to_string(gone.error()));
+  link_.reset();
+}
+
+Result<Wired> wire(const Plan& plan, const NetNs& pod, Rollback& undo,
+                   EarlyPair early) {
+  if (early.link_ && !same_pair(early.plan_, plan)) early.remove();
+  if (!early.host_) early.host_ = TRY(Socket::open());
+  if (!early.inside_) early.inside_ = TRY(Socket::open_in(pod));
+  Socket& host = *early.host_;
+  Socket& inside = *early.inside_;
   Wired wired;
-  const Link link = TRY(context(
-      create(host, inside, plan, pod, wired.taken_over), "wire the pod"));
+  const Link link =
+      early.link_
+          ? *early.link_
+          : TRY(context(create(host, inside, plan, pod, wired.taken_over),
+                        "wire the pod"));
+  early.link_.reset();
   wired.host_index = link.index;
   wired.pod_index = link.peer_index;
   undo.add([plan, index = link.index] { return unmake(plan, index); });
   CRASH_POINT("wire.created");
+  TRY(context(correct_mtu(host, inside, plan, link), "set the pair's MTU"));
 
   TRY(context(dress_host(host, plan, wired.host_index), "wire the host side"));
   CRASH_POINT("wire.host");

@@ -16,6 +16,7 @@
 #include "base/rollback.h"
 #include "datapath/plan.h"
 #include "netlink/netns.h"
+#include "netlink/socket.h"
 
 namespace linsey::datapath {
 
@@ -26,11 +27,39 @@ struct Wired {
   std::optional<std::string> taken_over = {};
 };
 
+/// The bare pair of a pod's interface, made before it is known what the pod
+/// gets: a third of an ADD's kernel work does not depend on the allocation and
+/// runs while the agent works on it. It is down, in the birth group, without
+/// addresses and routes, so nothing can pass. Where something stands in the
+/// way it is empty, and wire() says what. Unless wire() took it, it is removed
+/// with the object.
+class EarlyPair {
+ public:
+  EarlyPair() = default;
+  /// Never fails: what cannot be made early is made, or told, by wire().
+  static EarlyPair make(const ipam::Attachment& attachment,
+                        const netlink::NetNs& pod);
+  EarlyPair(EarlyPair&& other) noexcept;
+  EarlyPair& operator=(EarlyPair&& other) noexcept;
+  ~EarlyPair();
+
+ private:
+  friend Result<Wired> wire(const Plan& plan, const netlink::NetNs& pod,
+                            Rollback& undo, EarlyPair early);
+  void remove();
+
+  std::optional<netlink::Socket> host_;
+  std::optional<netlink::Socket> inside_;
+  std::optional<netlink::Link> link_;  // the host's end
+  Plan plan_;                          // of the pair alone
+};
+
 /// Makes the plan true; `undo` gets the steps that unmake it. Errors:
 /// kInterfaceExists with nothing changed when the pod has the interface, or
 /// the host a link of that name which is not ours; kInvalidNetns;
 /// kKernelFeatureMissing; kKernel naming the step.
-Result<Wired> wire(const Plan& plan, const netlink::NetNs& pod, Rollback& undo);
+Result<Wired> wire(const Plan& plan, const netlink::NetNs& pod, Rollback& undo,
+                   EarlyPair early = {});
 
 /// What differs from the plan, one sentence each; routes that others added and
 /// another MTU are no difference. Errors: kKernel, kInvalidNetns.

@@ -94,6 +94,9 @@ class Ledger {
   void set_options(const LedgerOptions& options);
   // For the store.
   Changes changes() const;
+  bool dirty() const {
+    return !dirty_addresses_.empty() || !dirty_attachments_.empty();
+  }
   void mark_saved();
   void mark_all_dirty();
   /// Puts a saved row back, draining; only before the first add(). `clean`

@@ -1,4 +1,7 @@
 // The reading half of the ledger, and its exchange with the store.
+#include <array>
+#include <cstdint>
+
 #include "ipam/ledger.h"
 
 namespace linsey::ipam {
@@ -54,8 +57,14 @@ std::vector<AddressRow> Ledger::rows(Instant now) const {
 std::vector<Family> Ledger::families() const {
   std::vector<Family> families;
   for (const Family family : kFamilies) {
-    for (const auto& [address, entry] : entries_) {
-      if (address.family() != family || entry.draining) continue;
+    // Addresses are ordered by family first.
+    const IpAddr least =
+        family == Family::kV4
+            ? IpAddr()
+            : IpAddr::from_bytes(std::array<std::uint8_t, 16>());
+    for (auto it = entries_.lower_bound(least);
+         it != entries_.end() && it->first.family() == family; ++it) {
+      if (it->second.draining) continue;
       families.push_back(family);
       break;
     }

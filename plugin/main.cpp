@@ -1,6 +1,7 @@
 // linsey: the CNI plugin, and under the name "loopback" the loopback plugin.
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "base/crash_point.h"
 #include "base/log.h"
@@ -23,7 +24,11 @@ Result<std::string> add(const Call& call) {
   rpc::Client agent = agent_for_add(call);
   Rollback undo;
 
-  const rpc::Lease lease = TRY(agent.allocate(attachment));
+  datapath::EarlyPair early;
+  const rpc::Lease lease = TRY(agent.allocate(attachment, [&] {
+    early = datapath::EarlyPair::make(attachment, pod);
+    CRASH_POINT("plugin.early");
+  }));
   trace::mark("allocated");
   // A second ADD is told the running pod's allocation, which must survive it.
   if (lease.is_new) {
@@ -34,7 +39,8 @@ Result<std::string> add(const Call& call) {
   CRASH_POINT("plugin.allocated");
   const datapath::Plan plan =
       TRY(datapath::make_plan(attachment, lease.allocation));
-  const datapath::Wired wired = TRY(datapath::wire(plan, pod, undo));
+  const datapath::Wired wired =
+      TRY(datapath::wire(plan, pod, undo, std::move(early)));
   trace::mark("wired");
   CRASH_POINT("plugin.wired");
   std::string result = TRY(make_result(plan, call, previous));

@@ -44,9 +44,11 @@ class Exchange {
   Exchange(const std::string& path, Instant deadline)
       : path_(path), deadline_(deadline) {}
 
-  Result<Response> run(const std::string& request) {
+  Result<Response> run(const std::string& request,
+                       std::function<void()>& meanwhile) {
     TRY(connect());
     TRY(send(request));
+    if (meanwhile) std::exchange(meanwhile, {})();
     return receive();
   }
   bool absent() const { return absent_; }
@@ -133,7 +135,9 @@ class Exchange {
 }  // namespace
 
 Result<std::string> Client::call(std::string_view method,
-                                 const std::string& path, std::string body) {
+                                 const std::string& path, std::string body,
+                                 const std::function<void()>& meanwhile) {
+  std::function<void()> once = meanwhile;
   const SteadyClock clock;
   const Instant start = clock.now();
   const Instant deadline = start + options_.timeout;
@@ -149,7 +153,7 @@ Result<std::string> Client::call(std::string_view method,
        pause = std::min(pause * 2, kLongestPause)) {
     request.timeout = std::chrono::milliseconds(poll_ms(deadline, clock.now()));
     Exchange exchange(options_.socket, deadline);
-    Result<Response> response = exchange.run(format_request(request));
+    Result<Response> response = exchange.run(format_request(request), once);
     if (response && response->status == 200) return std::move(response->body);
     if (response) return parse_error(response->body);
     if (!exchange.absent()) return response.error();
@@ -171,8 +175,10 @@ Result<std::string> Client::post(const std::string& path, std::string body) {
   return call("POST", path, std::move(body));
 }
 
-Result<Lease> Client::allocate(const ipam::Attachment& attachment) {
-  return parse_lease(TRY(post("/v1/allocate", to_json(attachment))));
+Result<Lease> Client::allocate(const ipam::Attachment& attachment,
+                               const std::function<void()>& meanwhile) {
+  return parse_lease(
+      TRY(call("POST", "/v1/allocate", to_json(attachment), meanwhile)));
 }
 
 Result<void> Client::release(const ReleaseRequest& request) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,7 +37,10 @@ class Client {
  public:
   explicit Client(ClientOptions options) : options_(std::move(options)) {}
 
-  Result<Lease> allocate(const ipam::Attachment& attachment);
+  /// Runs `meanwhile` once, when the request is on its way: work that does not
+  /// need the answer then costs no time of its own.
+  Result<Lease> allocate(const ipam::Attachment& attachment,
+                         const std::function<void()>& meanwhile = {});
   /// Unknown keys succeed. Durable: the agent has committed it.
   Result<void> release(const ReleaseRequest& request);
   /// Errors: kUnknownAttachment.
@@ -50,7 +54,8 @@ class Client {
 
  private:
   Result<std::string> call(std::string_view method, const std::string& path,
-                           std::string body);
+                           std::string body,
+                           const std::function<void()>& meanwhile = {});
 
   ClientOptions options_;
 };
