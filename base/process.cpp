@@ -44,7 +44,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 std::vector<std::string> environment_of(const Command& command) {
   std::vector<std::string> out;
   for (const auto& [key, value] : *command.env) {
-    out.push_back(key + "=" + value);
+    out.push_back(fmt::format("{}={}", key, value));
   }
   return out;
 }

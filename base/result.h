@@ -180,6 +180,7 @@ inline void unwrap(Result<void>&&) {}
 
 }  // namespace linsey
 
+// NOLINTBEGIN(bugprone-macro-parentheses): names and declarations.
 #define LINSEY_TRY_CAT2(a, b) a##b
 #define LINSEY_TRY_CAT(a, b) LINSEY_TRY_CAT2(a, b)
 #define LINSEY_TRY_IMPL(name, expr)                        \
@@ -193,3 +194,4 @@ inline void unwrap(Result<void>&&) {}
 /// only control-flow macro of the project.
 #define TRY(expr) \
   LINSEY_TRY_IMPL(LINSEY_TRY_CAT(linsey_try_, __COUNTER__), expr)
+// NOLINTEND(bugprone-macro-parentheses)

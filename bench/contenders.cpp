@@ -130,6 +130,7 @@ Result<std::vector<BenchPod>> make_pods(unsigned count) {
 std::vector<Launch> adds_of(const Contender& contender,
                             const std::vector<BenchPod>& pods) {
   std::vector<Launch> launches;
+  launches.reserve(pods.size());
   for (const BenchPod& pod : pods) {
     launches.push_back(contender.add(pod));
   }
@@ -140,6 +141,7 @@ std::vector<Launch> dels_of(const Contender& contender,
                             const std::vector<BenchPod>& pods,
                             const Series& added) {
   std::vector<Launch> launches;
+  launches.reserve(pods.size());
   for (std::size_t i = 0; i < pods.size(); ++i) {
     launches.push_back(contender.del(pods[i], added.runs[i].out));
   }

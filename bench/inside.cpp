@@ -52,6 +52,7 @@ Result<std::vector<Phase>> phases_of(
   }
   order.insert(order.begin(), "process start and end");
   std::vector<Phase> phases;
+  phases.reserve(order.size());
   for (const std::string& name : order) {
     phases.push_back({name, steps[name].median()});
   }

@@ -79,7 +79,7 @@ class Prepared {
   explicit Prepared(const Launch& launch) : launch_(launch) {
     (void)::posix_spawn_file_actions_init(&actions_);
     for (const auto& [key, value] : launch_.env) {
-      assignments_.push_back(key + "=" + value);
+      assignments_.push_back(fmt::format("{}={}", key, value));
     }
     for (std::string& text : launch_.argv)
       argv_.push_back(text.data());

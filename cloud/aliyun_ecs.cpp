@@ -78,7 +78,7 @@ Result<Json> AliyunEcs::call_vpc(const std::string& action, Params params) {
       {endpoint, "vpc", action, std::string(kVpcVersion), std::move(params)});
 }
 
-Result<Json> AliyunEcs::call(ApiCall call) {
+Result<Json> AliyunEcs::call(const ApiCall& call) {
   Result<Json> reply = attempt(call);
   if (!reply && reply.error().code == Code::kCloudCredentials) {
     // Rotated away under us, or the clock was set: once more with new ones.

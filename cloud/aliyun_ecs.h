@@ -69,7 +69,7 @@ class AliyunEcs final : public Ecs {
  private:
   Result<nlohmann::json> call_ecs(const std::string& action, Params params);
   Result<nlohmann::json> call_vpc(const std::string& action, Params params);
-  Result<nlohmann::json> call(ApiCall call);
+  Result<nlohmann::json> call(const ApiCall& call);
   Result<nlohmann::json> attempt(const ApiCall& call);
   Result<std::string> region();
   Result<void> unassign_call(const std::string& eni_id,

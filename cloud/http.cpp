@@ -58,7 +58,7 @@ class HeaderList {
   explicit HeaderList(const HttpHeaders& headers) {
     for (const auto& [key, value] : headers) {
       // "Name;" is how curl spells a header without a value.
-      add(value.empty() ? key + ";" : key + ": " + value);
+      add(value.empty() ? key + ";" : fmt::format("{}: {}", key, value));
     }
     // A name without a colon's value takes away what curl adds by itself; a
     // header that is sent but not signed would make the signature wrong.

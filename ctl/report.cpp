@@ -160,7 +160,8 @@ Report status_report(const rpc::Status& status) {
       line("node", status.node) + line("ready", status.ready ? "yes" : "no");
   if (!status.ready) report.text += line("because", to_string(status.why));
   report.text += line("mode", status.mode);
-  if (!status.mode_why.empty()) report.text += line("mode why", status.mode_why);
+  if (!status.mode_why.empty())
+    report.text += line("mode why", status.mode_why);
   if (!status.zone.empty()) report.text += line("zone", status.zone);
   report.text +=
       line("addresses", fmt::format("{} free, {} held, {} cooling", status.free,

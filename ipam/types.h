@@ -44,7 +44,7 @@ struct Bandwidth {
 struct PortMapping {
   std::uint16_t host_port = 0;
   std::uint16_t container_port = 0;
-  std::string protocol = "tcp";   // tcp, udp, sctp
+  std::string protocol = "tcp";        // tcp, udp, sctp
   std::optional<IpAddr> host_ip = {};  // nullopt: every address of the host
 
   bool operator==(const PortMapping&) const = default;
@@ -80,7 +80,7 @@ struct Allocation {
   std::vector<IpAddr> node_addresses;  // `src` of the host routes, by family
   std::uint32_t mtu = 1500;
   std::optional<EniPath> eni = {};  // set in eni mode only
-  std::string source;          // block CIDR, or "vsw-…/eni-…"
+  std::string source;               // block CIDR, or "vsw-…/eni-…"
 
   bool operator==(const Allocation&) const = default;
 };

@@ -124,7 +124,7 @@ Result<Json> read_reply(const Request& request, const Response& response) {
   return body;
 }
 
-Result<Json> Client::call(Request request) {
+Result<Json> Client::call(const Request& request) {
   Response response = TRY(transport_.send(request));
   // The transport has dropped its token; the file may hold a newer one.
   if (response.status == 401) response = TRY(transport_.send(request));

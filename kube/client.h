@@ -87,7 +87,7 @@ class Client {
   Result<std::string> version();
 
  private:
-  Result<Json> call(Request request);
+  Result<Json> call(const Request& request);
 
   Transport& transport_;
 };

@@ -104,9 +104,9 @@ Result<void> Watch::list() {
   }
   version_ = found.resource_version;
   // Deletions first: a name that came back must not be told gone afterwards.
-  std::ranges::stable_partition(events, [](const Event& event) {
-    return event.change == Change::kDeleted;
-  });
+  (void)std::stable_partition(
+      events.begin(), events.end(),
+      [](const Event& event) { return event.change == Change::kDeleted; });
   if (!events.empty()) sink_.changed(std::move(events));
   current();
   return {};

@@ -123,6 +123,7 @@ int serve_in_child(const DaemonOptions& options, bool dies_with_us) {
     _exit(126);
   }
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (const std::string& arg : argv) {
     pointers.push_back(const_cast<char*>(arg.c_str()));
   }

@@ -196,9 +196,9 @@ TEST_P(PluginCrashInAdd, IsUndoneByTheDeleteThatFollows) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Points, PluginCrashInAdd,
-                         ::testing::Values("plugin.allocated", "wire.created",
-                                           "wire.host", "wire.pod",
-                                           "plugin.wired"));
+                         ::testing::Values("plugin.early", "plugin.allocated",
+                                           "wire.created", "wire.host",
+                                           "wire.pod", "plugin.wired"));
 
 using PluginCrashInDel = Crash;
 
