@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -82,11 +83,51 @@ void Documents::keep(const char* name, const std::string& text) const {
   }
 }
 
+/// Two rules for this node: refused while an earlier document can stay in
+/// force. The very first one is taken, and the node stands in quarantine.
+Result<conf::AgentConfig> Documents::accept(conf::AgentConfig config) const {
+  std::vector<std::size_t> matching;
+  const conf::Labels labels = labels_for(config);
+  for (std::size_t i = 0; i < config.modes.size(); ++i) {
+    if (config.modes[i].selector.matches(labels)) matching.push_back(i);
+  }
+  const bool earlier = !config_text_.empty() ||
+                       path_exists(config.state_dir + "/" + kKeptConfig);
+  if (matching.size() < 2 || !earlier) return config;
+  const conf::ModeRule& first = config.modes[matching[0]];
+  const conf::ModeRule& second = config.modes[matching[1]];
+  if (config_text_.empty()) {
+    // At a start the kept document must be another one, and sound.
+    const Result<std::string> kept_text =
+        read_file(config.state_dir + "/" + kKeptConfig);
+    const Result<std::string> text = read_file(config_file_);
+    if (!kept_text || !text || *kept_text == *text) return config;
+  }
+  return make_error(Code::kInvalidConfig,
+                    "/modes/{}: rules {} and {} both select this node, {}; "
+                    "make their selectors exclude each other",
+                    matching[1], first.name, second.name, own_name(config));
+}
+
+/// What is known of this node's labels, also before the node is loaded.
+conf::Labels Documents::labels_for(const conf::AgentConfig& config) const {
+  if (!node_.name.empty()) return node_.labels;
+  for (const std::string& path :
+       {config.node.file, config.state_dir + "/" + kKeptNode}) {
+    const Result<std::string> text = read_file(path);
+    Result<conf::Node> node =
+        text ? conf::parse_node(*text) : Result<conf::Node>(text.error());
+    if (node) return std::move(node->labels);
+  }
+  return {};
+}
+
 Result<void> Documents::load_config() {
   const Result<std::string> text = read_file(config_file_);
   Result<conf::AgentConfig> parsed =
       text ? conf::parse_agent_config(*text)
            : Result<conf::AgentConfig>(text.error());
+  if (parsed) parsed = accept(std::move(parsed).value());
   if (parsed) {
     config_ = std::move(parsed).value();
     config_refused_.reset();
@@ -156,6 +197,9 @@ bool Documents::reload() {
   const conf::Node node_before = node_;
   const auto refused_before =
       std::tuple(config_refused_, node_refused_, node_error_);
+  // First the node: a configuration is judged by its labels. And once more,
+  // since the configuration says where the node's file is.
+  load_node();
   (void)load_config();  // cannot fail: there is one in force
   load_node();
   return config_before != config_text_ || node_before != node_ ||

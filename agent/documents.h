@@ -53,6 +53,8 @@ class Documents {
  private:
   explicit Documents(std::string config_file);
   Result<void> load_config();
+  Result<conf::AgentConfig> accept(conf::AgentConfig config) const;
+  conf::Labels labels_for(const conf::AgentConfig& config) const;
   void load_node();
   std::string kept(const char* name) const;
   void keep(const char* name, const std::string& text) const;

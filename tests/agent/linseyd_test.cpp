@@ -112,6 +112,37 @@ TEST_F(Linseyd, KeepsTheLastValidConfigurationAlsoWhenRestarted) {
   EXPECT_FALSE(must(agent.client().allocate(attachment("c1"))).is_new);
 }
 
+TEST_F(Linseyd, RefusesTwoRulesForItsNodeAndKeepsTheEarlierConfiguration) {
+  const std::string both =
+      R"({"modes": [{"name": "metal", "selector": "place=dc", "mode": "bgp"},
+                    {"name": "all", "selector": "", "mode": "eni"}]})";
+  AgentProcess agent(*host, {});
+  agent.start();
+
+  tests::AgentOptions ambiguous = agent.options();
+  ambiguous.config_patch = both;
+  agent.write_documents(ambiguous);
+  const std::string told = agent.wait_for("/v1/node", "\"configRefused\":{");
+  EXPECT_THAT(told, HasSubstr("/modes/1: rules metal and all both select"));
+  (void)must(agent.client().allocate(attachment("c1")));
+
+  agent.kill_now();
+  agent.start();
+  EXPECT_FALSE(must(agent.client().allocate(attachment("c1"))).is_new);
+}
+
+TEST_F(Linseyd, StandsInQuarantineWhenItsFirstConfigurationHasTwoRules) {
+  AgentProcess agent(
+      *host,
+      {.config_patch =
+           R"({"modes": [{"name": "a", "selector": "place=dc", "mode": "bgp"},
+                         {"name": "b", "selector": "", "mode": "eni"}]})"});
+  agent.start_unready();
+
+  EXPECT_THAT(agent.wait_for("/v1/status", "ModeUnknown"),
+              HasSubstr("rules a and b"));
+}
+
 TEST_F(Linseyd, RefusesASecondOneOnTheSameState) {
   AgentProcess agent(*host, {});
   agent.start();
