@@ -24,6 +24,7 @@ constexpr Duration kSettle = std::chrono::milliseconds(50);
 /// Finds directories that come later, and changes without an event.
 constexpr Duration kSlow = std::chrono::seconds(30);
 constexpr char kKeptConfig[] = "config.json";
+constexpr char kKeptMap[] = "config-map.json";
 constexpr char kKeptNode[] = "node.json";
 
 std::string directory_of(const std::string& path) {
@@ -34,8 +35,10 @@ std::string directory_of(const std::string& path) {
 
 std::string own_name(const conf::AgentConfig& config) {
   if (!config.node.name.empty()) return config.node.name;
-  const char* named = std::getenv("LINSEY_NODE_NAME");
-  if (named != nullptr && *named != '\0') return named;
+  for (const char* variable : {"LINSEY_NODE_NAME", "NODE_NAME"}) {
+    const char* named = std::getenv(variable);
+    if (named != nullptr && *named != '\0') return named;
+  }
   std::array<char, 256> host{};
   if (gethostname(host.data(), host.size() - 1) != 0) return "localhost";
   return host.data();
@@ -85,7 +88,8 @@ void Documents::keep(const char* name, const std::string& text) const {
 
 /// Two rules for this node: refused while an earlier document can stay in
 /// force. The very first one is taken, and the node stands in quarantine.
-Result<conf::AgentConfig> Documents::accept(conf::AgentConfig config) const {
+Result<conf::AgentConfig> Documents::accept(conf::AgentConfig config,
+                                            const std::string& text) const {
   std::vector<std::size_t> matching;
   const conf::Labels labels = labels_for(config);
   for (std::size_t i = 0; i < config.modes.size(); ++i) {
@@ -100,8 +104,7 @@ Result<conf::AgentConfig> Documents::accept(conf::AgentConfig config) const {
     // At a start the kept document must be another one, and sound.
     const Result<std::string> kept_text =
         read_file(config.state_dir + "/" + kKeptConfig);
-    const Result<std::string> text = read_file(config_file_);
-    if (!kept_text || !text || *kept_text == *text) return config;
+    if (!kept_text || *kept_text == text) return config;
   }
   return make_error(Code::kInvalidConfig,
                     "/modes/{}: rules {} and {} both select this node, {}; "
@@ -122,27 +125,59 @@ conf::Labels Documents::labels_for(const conf::AgentConfig& config) const {
   return {};
 }
 
+/// The newest configuration: the ConfigMap's when the file asks for one and it
+/// was ever seen; where this node's own things are, always says the file.
+Documents::Newest Documents::newest() const {
+  const Result<std::string> file = read_file(config_file_);
+  Newest newest{config_file_, file.value_or(std::string()),
+                file ? conf::parse_agent_config(*file)
+                     : Result<conf::AgentConfig>(file.error())};
+  if (!newest.config || newest.config->kubernetes.source == "off" ||
+      newest.config->kubernetes.config_map.empty()) {
+    return newest;
+  }
+  const conf::AgentConfig own = *newest.config;
+  std::optional<std::string> shown = map_text_;
+  if (!shown) {
+    const Result<std::string> earlier =
+        read_file(own.state_dir + "/" + kKeptMap);
+    if (!earlier) return newest;
+    shown = *earlier;
+  }
+  const conf::Kubernetes& map = own.kubernetes;
+  newest = {fmt::format("{}/{}, key {}", map.config_map_namespace,
+                        map.config_map, map.config_map_key),
+            *shown, conf::parse_agent_config(*shown)};
+  if (!newest.config) return newest;
+  newest.config->kubernetes = own.kubernetes;
+  newest.config->node = own.node;
+  newest.config->socket = own.socket;
+  newest.config->run_dir = own.run_dir;
+  newest.config->state_dir = own.state_dir;
+  return newest;
+}
+
 Result<void> Documents::load_config() {
-  const Result<std::string> text = read_file(config_file_);
-  Result<conf::AgentConfig> parsed =
-      text ? conf::parse_agent_config(*text)
-           : Result<conf::AgentConfig>(text.error());
-  if (parsed) parsed = accept(std::move(parsed).value());
-  if (parsed) {
-    config_ = std::move(parsed).value();
+  Newest found = newest();
+  const bool from_map = found.where != config_file_;
+  if (found.config) {
+    found.config = accept(std::move(found.config).value(), found.text);
+  }
+  if (found.config) {
+    config_ = std::move(found.config).value();
     config_refused_.reset();
-    if (config_text_ == *text) return {};
-    config_text_ = *text;
+    if (config_text_ == found.text) return {};
+    config_text_ = found.text;
     TRY(make_directories(config_.state_dir, 0700));
     keep(kKeptConfig, config_text_);
+    if (from_map) keep(kKeptMap, config_text_);
     return {};
   }
   const Error why =
-      context(std::move(parsed), "configuration {}", config_file_).error();
+      context(std::move(found.config), "configuration {}", found.where).error();
   config_refused_ = why;
   if (!config_text_.empty()) return {};  // the one in force stays
-  const std::string earlier =
-      state_dir_of(text.value_or(std::string())) + "/" + kKeptConfig;
+  const std::string earlier = state_dir_of(found.text) + "/" + kKeptConfig;
   const Result<std::string> kept_text = read_file(earlier);
   if (!kept_text) return why;
   Result<conf::AgentConfig> kept_config = conf::parse_agent_config(*kept_text);
@@ -163,8 +198,15 @@ Result<conf::Node> Documents::parse_own_node(const std::string& text) const {
   return node;
 }
 
+Result<std::string> Documents::node_text() const {
+  if (config_.kubernetes.source == "off") return read_file(config_.node.file);
+  if (node_text_) return *node_text_;
+  return make_error(Code::kApiUnavailable,
+                    "the API server has not shown it since the start");
+}
+
 void Documents::load_node() {
-  const Result<std::string> text = read_file(config_.node.file);
+  const Result<std::string> text = node_text();
   Result<conf::Node> parsed =
       text ? parse_own_node(*text) : Result<conf::Node>(text.error());
   if (parsed) {
@@ -175,8 +217,10 @@ void Documents::load_node() {
     keep(kKeptNode, *text);
     return;
   }
-  node_refused_ =
-      context(std::move(parsed), "node object {}", config_.node.file).error();
+  node_refused_ = context(std::move(parsed), "node object {}",
+                          config_.kubernetes.source == "off" ? config_.node.file
+                                                             : node_name_)
+                      .error();
   if (!node_.name.empty()) return;  // the one in force stays
   const Result<std::string> kept_text = read_file(kept(kKeptNode));
   Result<conf::Node> kept_node = kept_text
@@ -190,6 +234,16 @@ void Documents::load_node() {
   node_error_ = make_error(Code::kNodeUnknown,
                            "node {} is not known, and was never before: {}",
                            node_name_, node_refused_->msg);
+}
+
+void Documents::take_node(std::string text) {
+  node_text_ = std::move(text);
+  look();
+}
+
+void Documents::take_config(std::string text) {
+  map_text_ = std::move(text);
+  look();
 }
 
 bool Documents::reload() {

@@ -1,5 +1,5 @@
 // Documents: the agent's configuration and the node object, as files that are
-// watched.
+// watched, or as the API server shows them (agent/kube_party hands them over).
 //
 // A document is taken whole or not at all. When a new one is refused, the last
 // valid one stays in force (also across restarts: it is kept under the state
@@ -47,13 +47,26 @@ class Documents {
   /// Calls `changed` from the loop after a new document came into force, or a
   /// refusal began or ended. Errors: kIo when inotify cannot be had.
   Result<void> watch(Loop& loop, std::function<void()> changed);
+  /// What the API server shows: the node object, and the document of the
+  /// ConfigMap. Taken, or refused, as a changed file would be. After watch().
+  void take_node(std::string text);
+  void take_config(std::string text);
   /// Reads both again; true when anything that is shown above changed.
   bool reload();
 
  private:
+  struct Newest {
+    std::string where;
+    std::string text;
+    Result<conf::AgentConfig> config;
+  };
+
   explicit Documents(std::string config_file);
+  Newest newest() const;
+  Result<std::string> node_text() const;
   Result<void> load_config();
-  Result<conf::AgentConfig> accept(conf::AgentConfig config) const;
+  Result<conf::AgentConfig> accept(conf::AgentConfig config,
+                                   const std::string& text) const;
   conf::Labels labels_for(const conf::AgentConfig& config) const;
   void load_node();
   std::string kept(const char* name) const;
@@ -69,6 +82,8 @@ class Documents {
   conf::Node node_;
   std::string config_text_;  // of the document in force
   std::string node_name_;
+  std::optional<std::string> node_text_;  // from the API server
+  std::optional<std::string> map_text_;
   std::optional<Error> node_error_;
   std::optional<Error> config_refused_;
   std::optional<Error> node_refused_;

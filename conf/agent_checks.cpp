@@ -129,6 +129,11 @@ Result<void> check_blocks(const AgentConfig& config) {
         "/blocks/assignments: is set while /blocks/source is "
         "\"cluster\"; remove one of the two");
   }
+  if (config.blocks.source == "cluster" && config.kubernetes.source == "off") {
+    return bad(
+        "/blocks/source: is \"cluster\", but /kubernetes/source is \"off\"; "
+        "say there how the API server is reached");
+  }
   std::vector<PlacedBlock> blocks;
   for (const auto& [node, cidrs] : config.blocks.assignments) {
     for (std::size_t i = 0; i < cidrs.size(); ++i) {

@@ -195,10 +195,39 @@ void read_eni(ObjectReader& reader, Eni& eni) {
   reader.get_duration("callTimeout", eni.call_timeout);
 }
 
+void read_kubernetes(ObjectReader& reader, Kubernetes& kubernetes) {
+  get_choice(reader, "source", kubernetes.source,
+             {"off", "in-cluster", "kubeconfig"});
+  get_path(reader, "kubeconfig", kubernetes.kubeconfig, true);
+  if (!reader.failed() && kubernetes.source == "kubeconfig" &&
+      kubernetes.kubeconfig.empty()) {
+    reader.fail("kubeconfig",
+                "is empty while source is \"kubeconfig\"; name "
+                "the file");
+  }
+  reader.object("configMap", [&](ObjectReader& map) {
+    map.get("namespace", kubernetes.config_map_namespace);
+    map.get("name", kubernetes.config_map);
+    map.get("key", kubernetes.config_map_key);
+    if (kubernetes.config_map.empty()) return;
+    for (const auto& [key, value] :
+         {std::pair("namespace", kubernetes.config_map_namespace),
+          std::pair("key", kubernetes.config_map_key)}) {
+      if (value.empty()) map.fail(key, "is empty; the ConfigMap needs it");
+    }
+  });
+  reader.get_int("writesPerSecond", kubernetes.writes_per_second, 1, 100);
+  reader.get_duration("taintAfter", kubernetes.taint_after);
+  reader.get_duration("untaintAfter", kubernetes.untaint_after);
+}
+
 void read_places(ObjectReader& reader, AgentConfig& config) {
   reader.object("node", [&](ObjectReader& node) {
     node.get("name", config.node.name);
     get_path(node, "file", config.node.file);
+  });
+  reader.object("kubernetes", [&](ObjectReader& kubernetes) {
+    read_kubernetes(kubernetes, config.kubernetes);
   });
   get_path(reader, "socket", config.socket);
   get_path(reader, "runDir", config.run_dir);

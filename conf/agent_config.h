@@ -38,8 +38,9 @@ struct ModeRule {
 
 /// `node`: who this node is.
 struct NodeSource {
-  std::string name;  // empty: $LINSEY_NODE_NAME, else the host name
-  std::string file = "/etc/linsey/node.json";  // node object, see node.h
+  std::string name;  // empty: $LINSEY_NODE_NAME, $NODE_NAME, the host name
+  // The node object, see node.h; unused with a `kubernetes.source`.
+  std::string file = "/etc/linsey/node.json";
 };
 
 /// `evidence`: where facts about the machine come from (decision 23).
@@ -161,6 +162,20 @@ struct Cni {
   std::string bin_dir = "/opt/cni/bin";  // plugins that the list names
 };
 
+/// `kubernetes`: the API server. With source `off` the node object and all
+/// documents are files.
+struct Kubernetes {
+  std::string source = "off";  // off | in-cluster | kubeconfig
+  std::string kubeconfig;      // its path
+  // The ConfigMap with this document; an empty name: the file alone counts.
+  std::string config_map_namespace = "kube-system";
+  std::string config_map;
+  std::string config_map_key = "agent.json";
+  unsigned writes_per_second = 5;  // also after a long outage
+  Duration taint_after = 10s;      // no address for so long: taint the node
+  Duration untaint_after = 30s;    // addresses again for so long: take it off
+};
+
 struct Log {
   std::string level = "info";
   std::string format = "text";  // text | json
@@ -170,6 +185,7 @@ struct AgentConfig {
   int version = 1;
   std::string cluster = "default";
   NodeSource node;
+  Kubernetes kubernetes;
   std::string socket = "/run/linsey/agent.sock";
   std::string run_dir = "/run/linsey";
   std::string state_dir = "/var/lib/linsey";

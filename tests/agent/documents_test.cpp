@@ -165,6 +165,69 @@ TEST_F(DocumentsTest, AKnownNodeIsRememberedWithoutItsFile) {
   EXPECT_EQ(documents->node().labels.at("is"), "rack");
 }
 
+constexpr char kInCluster[] =
+    R"("kubernetes":{"source":"in-cluster","configMap":{"name":"linsey"}})";
+
+TEST_F(DocumentsTest, WithAnApiServerTheNodeIsWhatItShows) {
+  write_config(kInCluster);
+  const auto documents = open();
+  ASSERT_TRUE(documents->watch(loop, [] {}));
+  EXPECT_EQ(documents->node_error()->code, Code::kNodeUnknown);
+
+  documents->take_node(R"({"metadata":{"name":"m1","labels":{"is":"shown"}}})");
+
+  EXPECT_FALSE(documents->node_error());
+  EXPECT_FALSE(documents->node_refused());
+  EXPECT_EQ(documents->node().labels.at("is"), "shown");
+}
+
+TEST_F(DocumentsTest, AShownNodeServesAStartWithoutApiServer) {
+  write_config(kInCluster);
+  {
+    const auto documents = open();
+    ASSERT_TRUE(documents->watch(loop, [] {}));
+    documents->take_node(
+        R"({"metadata":{"name":"m1","labels":{"is":"shown"}}})");
+  }
+
+  const auto documents = open();
+
+  EXPECT_FALSE(documents->node_error());
+  EXPECT_EQ(documents->node_refused()->code, Code::kApiUnavailable);
+  EXPECT_EQ(documents->node().labels.at("is"), "shown");
+}
+
+TEST_F(DocumentsTest, AConfigMapsDocumentWinsAndServesAStartToo) {
+  write_config(kInCluster);
+  {
+    const auto documents = open();
+    int changes = 0;
+    ASSERT_TRUE(documents->watch(loop, [&] { ++changes; }));
+    documents->take_config(R"({"mtu":1300,"stateDir":"/elsewhere"})");
+    EXPECT_EQ(changes, 1);
+    EXPECT_EQ(documents->config().mtu, 1300U);
+    EXPECT_EQ(documents->config().state_dir, dir / "state");
+  }
+
+  const auto documents = open();
+
+  EXPECT_EQ(documents->config().mtu, 1300U);
+  EXPECT_EQ(documents->config().kubernetes.config_map, "linsey");
+}
+
+TEST_F(DocumentsTest, ARefusedConfigMapLeavesTheLastValidOneInForce) {
+  write_config(kInCluster);
+  const auto documents = open();
+  ASSERT_TRUE(documents->watch(loop, [] {}));
+  documents->take_config(R"({"mtu":1300})");
+
+  documents->take_config(R"({"mtoo":1300})");
+
+  EXPECT_EQ(documents->config().mtu, 1300U);
+  EXPECT_THAT(documents->config_refused()->msg,
+              HasSubstr("kube-system/linsey, key agent.json"));
+}
+
 TEST_F(DocumentsTest, TheObjectOfAnotherNodeIsRefused) {
   write(dir / "node/node.json", R"({"metadata":{"name":"m2"}})");
 

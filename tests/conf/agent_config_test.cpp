@@ -62,6 +62,20 @@ TEST(AgentConfig, ReadsEveryKeyOfTheFullExample) {
   EXPECT_EQ(config.log.format, "json");
 }
 
+TEST(AgentConfig, ReadsTheApiServerOfTheFullExample) {
+  const AgentConfig config =
+      must_parse(*read_file(tests::source_dir() + "/tests/conf/full.json"));
+
+  EXPECT_EQ(config.kubernetes.source, "kubeconfig");
+  EXPECT_EQ(config.kubernetes.kubeconfig, "/etc/linsey/kubeconfig");
+  EXPECT_EQ(config.kubernetes.config_map_namespace, "linsey");
+  EXPECT_EQ(config.kubernetes.config_map, "linsey-agent");
+  EXPECT_EQ(config.kubernetes.config_map_key, "north.json");
+  EXPECT_EQ(config.kubernetes.writes_per_second, 3U);
+  EXPECT_EQ(config.kubernetes.taint_after, std::chrono::seconds(20));
+  EXPECT_EQ(config.kubernetes.untaint_after, std::chrono::minutes(1));
+}
+
 TEST(AgentConfig, ReadsAPeerOfTheFullExample) {
   const AgentConfig config =
       must_parse(*read_file(tests::source_dir() + "/tests/conf/full.json"));
@@ -252,7 +266,18 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedCase{R"({"pools": [{"name": "a", "cidr": "10.0.0.0/16"}],
                        "blocks": {"source": "cluster",
                        "assignments": {"m1": ["10.0.0.0/26"]}}})",
-                    kInvalid, "remove one of the two"}));
+                    kInvalid, "remove one of the two"},
+        RefusedCase{R"({"blocks": {"source": "cluster"}})", kInvalid,
+                    "/kubernetes/source is \"off\""},
+        RefusedCase{R"({"kubernetes": {"source": "kubeconfig"}})", kInvalid,
+                    "/kubernetes/kubeconfig"},
+        RefusedCase{R"({"kubernetes": {"source": "elsewhere"}})", kInvalid,
+                    "\"in-cluster\""},
+        RefusedCase{R"({"kubernetes": {"configMap": {"name": "a",
+                       "namespace": ""}}})",
+                    kInvalid, "/kubernetes/configMap/namespace"},
+        RefusedCase{R"({"kubernetes": {"writesPerSecond": 0}})", kInvalid,
+                    "/kubernetes/writesPerSecond"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Bgp, AgentConfigRefuses,
