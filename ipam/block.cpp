@@ -1,7 +1,6 @@
 #include "ipam/block.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace linsey::ipam {
 namespace {
@@ -54,40 +53,6 @@ Result<Cidr> nth_block(const Cidr& pool, unsigned block_size, std::uint64_t n) {
                       count, block_size);
   }
   return Cidr(*pool.addr().plus(n * size), block_size);
-}
-
-std::string block_name(const Cidr& block) {
-  std::string name = block.addr().is_v4() ? "4-" : "6-";
-  for (const std::uint8_t byte : block.addr().bytes()) {
-    name += fmt::format("{:02x}", byte);
-  }
-  return name + fmt::format("-{}", block.prefix_len());
-}
-
-Result<Cidr> block_from_name(std::string_view name) {
-  const Error bad = make_error(Code::kDecode, "\"{}\" is no block name", name);
-  const bool is_v4 = name.starts_with("4-");
-  const std::size_t digits = is_v4 ? 8 : 32;
-  if ((!is_v4 && !name.starts_with("6-")) || name.size() < digits + 4 ||
-      name[digits + 2] != '-') {
-    return bad;
-  }
-  std::vector<std::uint8_t> bytes(digits / 2);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const char* from = name.data() + 2 + 2 * i;
-    if (std::from_chars(from, from + 2, bytes[i], 16).ptr != from + 2) {
-      return bad;
-    }
-  }
-  unsigned length = 0;
-  const char* end = name.data() + name.size();
-  const auto parsed = std::from_chars(name.data() + digits + 3, end, length);
-  if (parsed.ec != std::errc() || parsed.ptr != end || length > digits * 4) {
-    return bad;
-  }
-  const Cidr block(IpAddr::from_bytes(bytes), length);
-  if (block_name(block) != name || block.has_host_bits()) return bad;
-  return block;
 }
 
 }  // namespace linsey::ipam

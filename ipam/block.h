@@ -8,8 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/ip.h"
@@ -31,10 +29,5 @@ Result<std::uint64_t> block_count(const Cidr& pool, unsigned block_size);
 /// The n-th block of `pool`. Errors: as block_count, and kBlockExhausted when
 /// n is past the last one.
 Result<Cidr> nth_block(const Cidr& pool, unsigned block_size, std::uint64_t n);
-
-/// The name of a block's object: "4-0af40340-26", "6-<32 hex digits>-122".
-std::string block_name(const Cidr& block);
-/// The block that a name stands for. Errors: kDecode.
-Result<Cidr> block_from_name(std::string_view name);
 
 }  // namespace linsey::ipam

@@ -47,23 +47,5 @@ TEST(Block, APoolIsCarvedInOrderUntilItIsExhausted) {
   EXPECT_EQ(block_count(cidr("fd00::/48"), 122).value(), ~std::uint64_t{0});
 }
 
-TEST(Block, NamesGoBothWays) {
-  EXPECT_EQ(block_name(cidr("10.244.3.64/26")), "4-0af40340-26");
-  EXPECT_EQ(block_name(cidr("fd00::40/122")),
-            "6-fd000000000000000000000000000040-122");
-  for (const auto* text : {"10.244.3.64/26", "fd00::40/122", "0.0.0.0/0"}) {
-    EXPECT_EQ(block_from_name(block_name(cidr(text))).value(), cidr(text));
-  }
-}
-
-TEST(Block, NamesThatNoBlockHasAreRefused) {
-  for (const auto* name :
-       {"", "4-", "4-0af40340", "4-0af40340-", "4-0af40340-33", "4-0AF40340-26",
-        "4-0af40341-26", "4-0af40340-026", "4-0af4034g-26", "6-0af40340-26",
-        "5-0af40340-26", "4-0af40340-26x"}) {
-    EXPECT_EQ(block_from_name(name).error().code, Code::kDecode) << name;
-  }
-}
-
 }  // namespace
 }  // namespace linsey::ipam
