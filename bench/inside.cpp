@@ -90,7 +90,9 @@ Result<void> trace(const Contender& ours, rpc::Client client,
   const Series deleted = TRY(one_by_one(dels));
   findings.phases["ADD"] =
       TRY(phases_of(added, {{"input", "reading and checking stdin"},
-                            {"allocated", "round trip to the agent"},
+                            {"asked", "asking the agent"},
+                            {"paired", "the pair, while the agent works"},
+                            {"allocated", "waiting for the agent"},
                             {"wired", "kernel work"},
                             {"end", "result"}}));
   findings.phases["DEL"] =

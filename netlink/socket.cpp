@@ -66,8 +66,8 @@ std::optional<Answer> parse_answer(const nlmsghdr* message) {
 
 /// Calls `fn` for each message of a datagram.
 template <typename Fn>
-void for_each_message(std::vector<char>& buffer, std::size_t size, Fn fn) {
-  auto* message = reinterpret_cast<nlmsghdr*>(buffer.data());
+void for_each_message(char* buffer, std::size_t size, Fn fn) {
+  auto* message = reinterpret_cast<nlmsghdr*>(buffer);
   int rest = static_cast<int>(size);
   for (; nlmsg_ok(message, rest) != 0; message = nlmsg_next(message, &rest)) {
     fn(message);
@@ -76,7 +76,8 @@ void for_each_message(std::vector<char>& buffer, std::size_t size, Fn fn) {
 
 }  // namespace
 
-Socket::Socket(UniqueFd fd) : fd_(std::move(fd)), buffer_(kBufferSize) {}
+Socket::Socket(UniqueFd fd)
+    : fd_(std::move(fd)), buffer_(new char[kBufferSize]) {}
 
 Result<Socket> Socket::open() {
   UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
@@ -110,10 +111,10 @@ Result<Socket> Socket::open_in(const NetNs& ns) {
 Result<std::size_t> Socket::receive(const std::string& what) {
   while (true) {
     const ssize_t size =
-        ::recv(fd_.get(), buffer_.data(), buffer_.size(), MSG_TRUNC);
+        ::recv(fd_.get(), buffer_.get(), kBufferSize, MSG_TRUNC);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return errno_error(errno, what, Code::kKernel);
-    if (static_cast<std::size_t>(size) > buffer_.size()) {
+    if (static_cast<std::size_t>(size) > kBufferSize) {
       return make_error(Code::kKernel, "{}: answer of {} bytes is too long",
                         what, size);
     }
@@ -151,7 +152,7 @@ Result<void> Socket::send(Batch& batch) {
 Result<void> Socket::collect(Batch& batch, Collected& collected) {
   const std::size_t count = batch.size();
   const std::size_t size = TRY(receive(batch.steps_.back().what()));
-  for_each_message(buffer_, size, [&](const nlmsghdr* message) {
+  for_each_message(buffer_.get(), size, [&](const nlmsghdr* message) {
     const std::size_t index = message->nlmsg_seq - collected.first;
     if (index >= count) return;  // of an earlier, abandoned request
     Batch::Step& step = batch.steps_[index];
@@ -204,7 +205,7 @@ Result<void> Socket::dump(nl_msg* request, const std::string& what,
     Answer answer;
     while (!done) {
       const std::size_t size = TRY(receive(what));
-      for_each_message(buffer_, size, [&](const nlmsghdr* message) {
+      for_each_message(buffer_.get(), size, [&](const nlmsghdr* message) {
         if (message->nlmsg_seq != header->nlmsg_seq) return;
         interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
         done |= message->nlmsg_type == NLMSG_DONE ||

@@ -83,7 +83,8 @@ class Socket {
 
   UniqueFd fd_;
   std::uint32_t sequence_ = 1;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;  // kBufferSize bytes, not initialised:
+                                    // a page costs only once it is used
 };
 
 }  // namespace linsey::netlink

@@ -44,10 +44,9 @@ Result<std::string> read_stdin(std::optional<std::chrono::milliseconds> limit) {
   std::string text;
   for (;;) {
     if (limit && !readable_until(deadline)) return text;
-    const std::size_t had = text.size();
-    text.resize(had + kChunk);
-    const ssize_t n = read(0, text.data() + had, kChunk);
-    text.resize(had + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    char chunk[kChunk];  // not initialised: only the pages read into are made
+    const ssize_t n = read(0, chunk, kChunk);
+    text.append(chunk, static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
     if (n == 0) return text;
     if (n < 0 && errno != EINTR) return errno_error(errno, "read stdin");
     if (text.size() > kLimit) {
