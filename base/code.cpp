@@ -141,6 +141,10 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "replace the foreign plugin that does not speak CNI 1.1.0"},
     {Code::kChainPluginMissing, "ChainPluginMissing", Class::kConfig,
      "install the plugin that the conflist names"},
+
+    {Code::kBinDirUnusable, "BinDirUnusable", Class::kConfig, ""},
+    {Code::kForeignBinary, "ForeignBinary", Class::kConflict, ""},
+    {Code::kForeignConflist, "ForeignConflist", Class::kConflict, ""},
 });
 
 }  // namespace

@@ -103,6 +103,11 @@ enum class Code : std::uint16_t {
   // The chain.
   kChainWithoutStatus = 240,
   kChainPluginMissing = 241,
+
+  // Installation.
+  kBinDirUnusable = 250,
+  kForeignBinary = 251,
+  kForeignConflist = 252,
 };
 
 /// What kind of trouble a code is: picks back-off, metric label and event.
