@@ -61,6 +61,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(const std::string& config_file,
   daemon->wire_ports();
   daemon->wire_service();
   daemon->wire_supply(factory);
+  daemon->wire_kube();
   daemon->wire_views();
   return daemon;
 }
@@ -181,6 +182,14 @@ void Daemon::wire_supply(const SupplierFactory& factory) {
                    .ready = [this] { return service_->status().ready; }});
 }
 
+void Daemon::wire_kube() {
+  if (documents_->config().kubernetes.source == "off") return;
+  kube_ = std::make_unique<KubeSide>(KubeSideDeps{.loop = loop_,
+                                                  .clock = clock_,
+                                                  .metrics = metrics_,
+                                                  .documents = *documents_});
+}
+
 void Daemon::wire_views() {
   api_ = std::make_unique<Api>(ApiDeps{
       .loop = loop_,
@@ -264,6 +273,7 @@ Result<void> Daemon::run() {
   placement_->start();
   conflist_->start();
   reconciler_->start();
+  if (kube_) kube_->start();
   loop_.run();
   return {};
 }
@@ -271,6 +281,7 @@ Result<void> Daemon::run() {
 void Daemon::shut_down() {
   log::info("linseyd ends; kernel and conflist stay as they are");
   api_->stop_accepting();
+  if (kube_) kube_->stop();
   placement_->stop();
   service_->stop();
   loop_.stop();

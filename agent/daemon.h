@@ -13,6 +13,7 @@
 #include "agent/forgetter.h"
 #include "agent/host_links.h"
 #include "agent/host_ports.h"
+#include "agent/kube_side.h"
 #include "agent/loop.h"
 #include "agent/metrics.h"
 #include "agent/notes.h"
@@ -54,6 +55,7 @@ class Daemon {
   PortHooks port_hooks();
   void wire_service();
   void wire_supply(const SupplierFactory& factory);
+  void wire_kube();
   void wire_views();
   void describe_ledger();
   void shut_down();
@@ -79,6 +81,7 @@ class Daemon {
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Notes> notes_;
   std::unique_ptr<Placement> placement_;
+  std::unique_ptr<KubeSide> kube_;  // null: no API server is configured
   std::unique_ptr<Api> api_;
   std::unique_ptr<Conflist> conflist_;
 };

@@ -20,6 +20,8 @@ struct Exchange {
   Response response;
   const std::function<bool(std::string_view)>* on_line = nullptr;
   const std::atomic<bool>* stop = nullptr;
+  const std::atomic<bool>* aborted = nullptr;
+  std::atomic<std::uint64_t>* so_far = nullptr;
   std::string line;
   bool ended_by_us = false;
   bool too_large = false;
@@ -94,8 +96,11 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count,
   return size * count;
 }
 
-int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+int on_progress(void* user, curl_off_t, curl_off_t received, curl_off_t,
+                curl_off_t) {
   auto& exchange = *static_cast<Exchange*>(user);
+  exchange.so_far->store(static_cast<std::uint64_t>(received));
+  if (exchange.aborted->load()) return 1;
   if (exchange.stop == nullptr || !exchange.stop->load()) return 0;
   exchange.ended_by_us = true;
   return 1;
@@ -195,8 +200,10 @@ class CurlTransport final : public Transport {
     return perform(request, exchange);
   }
 
+  void abort() override { aborted_ = true; }
+
   Traffic traffic() const override {
-    return {received_.load(), sent_.load(), requests_.load()};
+    return {received_.load() + so_far_.load(), sent_.load(), requests_.load()};
   }
 
  private:
@@ -209,6 +216,8 @@ class CurlTransport final : public Transport {
 
   std::shared_ptr<Credentials> who_;
   CURL* curl_ = nullptr;
+  std::atomic<bool> aborted_{false};
+  std::atomic<std::uint64_t> so_far_{0};  // of the request that runs
   std::atomic<std::uint64_t> received_{0};
   std::atomic<std::uint64_t> sent_{0};
   std::atomic<std::uint64_t> requests_{0};
@@ -245,6 +254,8 @@ Result<Response> CurlTransport::perform(const Request& request,
                                         Exchange& exchange) {
   const std::string token = TRY(who_->token());
   const std::string url = who_->endpoint().server + request.path;
+  exchange.aborted = &aborted_;
+  exchange.so_far = &so_far_;
   prepare(request, url, exchange);
   Headers headers;
   headers.add("Accept: application/json");
@@ -294,6 +305,7 @@ void CurlTransport::count() {
   (void)curl_easy_getinfo(curl_, CURLINFO_REQUEST_SIZE, &request);
   (void)curl_easy_getinfo(curl_, CURLINFO_SIZE_DOWNLOAD_T, &down);
   (void)curl_easy_getinfo(curl_, CURLINFO_SIZE_UPLOAD_T, &up);
+  so_far_ = 0;
   received_ += static_cast<std::uint64_t>(header + down);
   sent_ += static_cast<std::uint64_t>(request + up);
   ++requests_;

@@ -60,6 +60,11 @@ class Transport {
       const std::function<bool(std::string_view line)>& on_line,
       const std::atomic<bool>& stop) = 0;
 
+  /// Ends what runs within a second or so, and what is sent from now on at
+  /// once: kApiUnavailable. For the end of the program. Thread: any.
+  virtual void abort() {}
+
+  /// Of a request that runs, what it received so far. Thread: any.
   virtual Traffic traffic() const = 0;
 };
 

@@ -1,0 +1,48 @@
+// KubeSide: the parts of the agent that deal with the API server, owned
+// together: what it shows (KubeParty), what is written (KubeWriter), and who
+// uses them. Without `kubernetes.source` there is none of it.
+//
+// Nothing here is on the way of an ADD or a DEL, and nothing waits for the API
+// server: what it shows comes as events of the loop, what is written goes to a
+// worker. Thread: the loop.
+#pragma once
+
+#include <memory>
+
+#include "agent/documents.h"
+#include "agent/kube_party.h"
+#include "agent/kube_writer.h"
+#include "agent/loop.h"
+#include "agent/metrics.h"
+#include "agent/worker.h"
+#include "base/clock.h"
+
+namespace linsey::agent {
+
+struct KubeSideDeps {
+  Loop& loop;
+  const Clock& clock;
+  Metrics& metrics;
+  Documents& documents;
+};
+
+class KubeSide {
+ public:
+  explicit KubeSide(KubeSideDeps deps);
+
+  /// After Documents::watch().
+  void start();
+  /// Ends calls that run; returns at once.
+  void stop();
+
+  KubeParty& party() { return *party_; }
+  KubeWriter& writer() { return *writer_; }
+
+ private:
+  KubeSideDeps deps_;
+  Worker worker_;
+  std::unique_ptr<KubeWriter> writer_;
+  std::unique_ptr<KubeParty> party_;
+};
+
+}  // namespace linsey::agent
