@@ -135,15 +135,20 @@ void Daemon::wire_service() {
       .forget =
           [this](const std::vector<IpAddr>& addresses) {
             forgetter_->forget(addresses);
+          },
+      .refused =
+          [this](const ipam::Attachment& attachment, const Error& why) {
+            if (kube_) kube_->events().pod_refused(attachment.pod, why);
           }});
-  reconciler_ =
-      std::make_unique<Reconciler>(ReconcilerDeps{.loop = loop_,
-                                                  .worker = kernel_worker_,
-                                                  .clock = clock_,
-                                                  .ledger = ledger_,
-                                                  .service = *service_,
-                                                  .links = *links_,
-                                                  .metrics = metrics_});
+  reconciler_ = std::make_unique<Reconciler>(ReconcilerDeps{
+      .loop = loop_,
+      .worker = kernel_worker_,
+      .clock = clock_,
+      .ledger = ledger_,
+      .service = *service_,
+      .links = *links_,
+      .metrics = metrics_,
+      .pods = [this] { return kube_ ? kube_->pod_names() : std::nullopt; }});
   notes_ = std::make_unique<Notes>(
       NotesDeps{.loop = loop_,
                 .metrics = metrics_,
@@ -184,10 +189,16 @@ void Daemon::wire_supply(const SupplierFactory& factory) {
 
 void Daemon::wire_kube() {
   if (documents_->config().kubernetes.source == "off") return;
-  kube_ = std::make_unique<KubeSide>(KubeSideDeps{.loop = loop_,
-                                                  .clock = clock_,
-                                                  .metrics = metrics_,
-                                                  .documents = *documents_});
+  kube_ = std::make_unique<KubeSide>(KubeSideDeps{
+      .loop = loop_,
+      .clock = clock_,
+      .metrics = metrics_,
+      .documents = *documents_,
+      .service = *service_,
+      .describe_supply = [this] {
+        Supplier* supplier = placement_->supplier();
+        return supplier == nullptr ? std::string() : supplier->describe();
+      }});
 }
 
 void Daemon::wire_views() {

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/sha1.h"
 
 namespace linsey::agent {
 namespace {
@@ -234,6 +235,10 @@ void Documents::load_node() {
   node_error_ = make_error(Code::kNodeUnknown,
                            "node {} is not known, and was never before: {}",
                            node_name_, node_refused_->msg);
+}
+
+std::string Documents::config_digest() const {
+  return sha1_hex(config_text_).substr(0, 12);
 }
 
 void Documents::take_node(std::string text) {

@@ -37,6 +37,8 @@ class Documents {
   const conf::Node& node() const { return node_; }
   /// Who this node is by configuration, environment or host name.
   const std::string& node_name() const { return node_name_; }
+  /// Tells apart configurations in force: 12 hex digits.
+  std::string config_digest() const;
   /// Set while no node object is known at all: kNodeUnknown.
   const std::optional<Error>& node_error() const { return node_error_; }
   /// Set while the newest configuration (or node object) is not the one in

@@ -1,11 +1,12 @@
 #include "agent/kube_side.h"
 
 #include <functional>
+#include <utility>
 
 namespace linsey::agent {
 
 KubeSide::KubeSide(KubeSideDeps deps)
-    : deps_(deps), worker_(deps.loop, "kube") {
+    : deps_(std::move(deps)), worker_(deps_.loop, "kube") {
   const conf::AgentConfig& config = deps_.documents.config();
   const std::string& node = deps_.documents.node_name();
   writer_ = std::make_unique<KubeWriter>(
@@ -33,13 +34,55 @@ KubeSide::KubeSide(KubeSideDeps deps)
                                   },
                               .blocks = [] {},
                               .back = [this] { writer_->api_is_back(); }}});
+  events_ =
+      std::make_unique<KubeEvents>(KubeEventsDeps{.loop = deps_.loop,
+                                                  .clock = deps_.clock,
+                                                  .metrics = deps_.metrics,
+                                                  .writer = *writer_,
+                                                  .node_name = node});
+  make_reporter();
+}
+
+void KubeSide::make_reporter() {
+  const conf::Kubernetes& config = deps_.documents.config().kubernetes;
+  reporter_ = std::make_unique<NodeReporter>(NodeReporterDeps{
+      .loop = deps_.loop,
+      .clock = deps_.clock,
+      .writer = *writer_,
+      .events = *events_,
+      .node = [this] { return party_->node(); },
+      .status = [this] { return deps_.service.status(); },
+      .facts =
+          [this] {
+            const Documents& documents = deps_.documents;
+            return NodeFacts{.node = documents.node_name(),
+                             .status = deps_.service.status(),
+                             .supply = deps_.describe_supply(),
+                             .config_refused = documents.config_refused(),
+                             .observed_config = documents.config_digest(),
+                             .agent_version = LINSEY_VERSION};
+          },
+      .taint_waits = {.on = config.taint_after, .off = config.untaint_after},
+      .node_name = deps_.documents.node_name()});
+}
+
+std::optional<std::set<std::string>> KubeSide::pod_names() const {
+  const auto* pods = party_->pods();
+  if (pods == nullptr) return std::nullopt;
+  std::set<std::string> names;
+  for (const auto& [name, pod] : *pods) {
+    names.insert(name);
+  }
+  return names;
 }
 
 void KubeSide::start() {
   party_->start();
+  reporter_->start();
 }
 
 void KubeSide::stop() {
+  reporter_->stop();
   party_->stop();
   writer_->stop();
 }

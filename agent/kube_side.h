@@ -7,13 +7,20 @@
 // worker. Thread: the loop.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <set>
+#include <string>
 
 #include "agent/documents.h"
+#include "agent/kube_events.h"
 #include "agent/kube_party.h"
 #include "agent/kube_writer.h"
 #include "agent/loop.h"
 #include "agent/metrics.h"
+#include "agent/node_reporter.h"
+#include "agent/service.h"
 #include "agent/worker.h"
 #include "base/clock.h"
 
@@ -24,6 +31,8 @@ struct KubeSideDeps {
   const Clock& clock;
   Metrics& metrics;
   Documents& documents;
+  const Service& service;
+  std::function<std::string()> describe_supply;
 };
 
 class KubeSide {
@@ -37,12 +46,19 @@ class KubeSide {
 
   KubeParty& party() { return *party_; }
   KubeWriter& writer() { return *writer_; }
+  /// Pods of this node as "namespace/name", while that is sure.
+  std::optional<std::set<std::string>> pod_names() const;
+  KubeEvents& events() { return *events_; }
 
  private:
+  void make_reporter();
+
   KubeSideDeps deps_;
   Worker worker_;
   std::unique_ptr<KubeWriter> writer_;
   std::unique_ptr<KubeParty> party_;
+  std::unique_ptr<KubeEvents> events_;
+  std::unique_ptr<NodeReporter> reporter_;
 };
 
 }  // namespace linsey::agent

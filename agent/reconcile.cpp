@@ -52,11 +52,11 @@ class Planner {
 
  private:
   /// True when `what` has been odd for the whole grace.
-  bool ripe(const std::string& what) {
+  bool ripe(const std::string& what, Duration grace = kReconcileGrace) {
     const auto first = before_.find(what);
     const Instant since = first == before_.end() ? now_ : first->second;
     seen_.emplace(what, since);
-    return first != before_.end() && now_ - since >= kReconcileGrace;
+    return first != before_.end() && now_ - since >= grace;
   }
 
   void look_at(const OurLink& link) {
@@ -119,8 +119,19 @@ class Planner {
       if (linked_.contains(owner_of(key))) continue;
       if (scene_.ledger.stale().contains(key)) {
         actions_.free.push_back(key);
-      } else if (ripe(fmt::format("row {}/{}/{}", key.network, key.container_id,
-                                  key.ifname))) {
+        continue;
+      }
+      const ipam::Pod& pod = held.attachment.pod;
+      // Not seen in a pass without that witness: the grace begins anew.
+      if (scene_.pods != nullptr && !pod.name.empty() &&
+          !scene_.pods->contains(pod.name_space + "/" + pod.name) &&
+          ripe(fmt::format("pod of {}/{}/{}", key.network, key.container_id,
+                           key.ifname),
+               kPodGrace)) {
+        actions_.pod_gone.push_back(key);
+      }
+      if (ripe(fmt::format("row {}/{}/{}", key.network, key.container_id,
+                           key.ifname))) {
         actions_.missing.push_back(key);
       }
     }

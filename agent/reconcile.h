@@ -4,7 +4,10 @@
 // stand. Never on one glance: what looks stale must be seen twice, and for the
 // whole grace, before it is removed; an ADD or DEL may be half way. A held row
 // without a link is only reported, since DEL or GC will free it, unless it is
-// of an earlier boot: then its sandbox is gone for certain.
+// of an earlier boot: then its sandbox is gone for certain. The API server is a
+// second witness while its list of pods is current: a row without a link whose
+// pod it does not know for the longer grace is freed. A path that stands is
+// never taken down on its word, for a pod that was deleted by force may run on.
 // After a lost ledger the kernel is the only witness: addresses on our host
 // routes are reserved under the link's alias, and such links are left alone.
 #pragma once
@@ -24,6 +27,8 @@
 namespace linsey::agent {
 
 inline constexpr Duration kReconcileGrace = std::chrono::seconds(10);
+/// Longer than a dead connection to the API server can go unnoticed.
+inline constexpr Duration kPodGrace = std::chrono::seconds(60);
 
 /// When something odd was first seen, by a name of it.
 using Sightings = std::map<std::string, Instant>;
@@ -36,8 +41,9 @@ struct Reserve {
 };
 
 struct Actions {
-  std::vector<ipam::AttachmentKey> confirm;  // of an earlier boot, yet alive
-  std::vector<ipam::AttachmentKey> free;     // of an earlier boot, gone
+  std::vector<ipam::AttachmentKey> confirm;   // of an earlier boot, yet alive
+  std::vector<ipam::AttachmentKey> free;      // of an earlier boot, gone
+  std::vector<ipam::AttachmentKey> pod_gone;  // no link, and no pod
   std::vector<Reserve> reserve;
   std::vector<IpAddr> unreserve;
   std::vector<datapath::OurLink> remove_links;
@@ -56,6 +62,9 @@ struct Scene {
   const datapath::Traces& traces;
   /// The ledger was lost or damaged before this start.
   bool kernel_is_witness = false;
+  /// Pods of this node as "namespace/name"; null unless the API server's list
+  /// is complete and current.
+  const std::set<std::string>* pods = nullptr;
 };
 
 /// Computes the actions and brings `sightings` up to date. Cost: O((rows +

@@ -1,6 +1,7 @@
 #include "agent/reconciler.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "base/log.h"
@@ -19,7 +20,7 @@ std::string text(const ipam::AttachmentKey& key) {
 
 }  // namespace
 
-Reconciler::Reconciler(ReconcilerDeps deps) : deps_(deps) {
+Reconciler::Reconciler(ReconcilerDeps deps) : deps_(std::move(deps)) {
   Metrics& metrics = deps_.metrics;
   metrics.describe_counter("linsey_repairs_total",
                            "What reconciliation mended, by kind.");
@@ -75,15 +76,19 @@ void Reconciler::look() {
                           look_in(kPeriod);
                           return;
                         }
-                        report(*seen);
-                        const Actions actions =
-                            reconcile({deps_.ledger, seen->traces, witness_},
-                                      sightings_, deps_.clock.now());
-                        apply(actions);
-                        look_in(actions.look_again || !differences_.empty()
-                                    ? kReconcileGrace
-                                    : kPeriod);
+                        settle(*seen);
                       });
+}
+
+void Reconciler::settle(const Glance& seen) {
+  report(seen);
+  const std::optional<std::set<std::string>> pods = deps_.pods();
+  const Actions actions =
+      reconcile({deps_.ledger, seen.traces, witness_, pods ? &*pods : nullptr},
+                sightings_, deps_.clock.now());
+  apply(actions);
+  look_in(actions.look_again || !differences_.empty() ? kReconcileGrace
+                                                      : kPeriod);
 }
 
 Result<Reconciler::Glance> Reconciler::glance(
@@ -152,6 +157,14 @@ void Reconciler::apply(const Actions& actions) {
   for (const ipam::AttachmentKey& key : actions.free) {
     log::info("{} is of an earlier boot; its address cools", text(key));
     deps_.metrics.count("linsey_repairs_total", {{"kind", "earlier-boot"}});
+    deps_.service.free_now(key, {}, [](const Result<void>&) {});
+  }
+  for (const ipam::AttachmentKey& key : actions.pod_gone) {
+    log::warn(
+        "{} has no link, and the API server knows no such pod; its "
+        "address cools",
+        text(key));
+    deps_.metrics.count("linsey_repairs_total", {{"kind", "pod-gone"}});
     deps_.service.free_now(key, {}, [](const Result<void>&) {});
   }
   for (const Reserve& reserve : actions.reserve) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,6 +36,11 @@ struct ReconcilerDeps {
   Service& service;
   HostLinks& links;
   Metrics& metrics;
+  /// Pods of this node as "namespace/name", while the API server's list is
+  /// complete and current.
+  std::function<std::optional<std::set<std::string>>()> pods = [] {
+    return std::optional<std::set<std::string>>();
+  };
 };
 
 class Reconciler {
@@ -63,6 +69,7 @@ class Reconciler {
                                const Differences& known);
   static void look_at_pod(const ipam::Held& held, bool repair, Glance& glance);
   void look();
+  void settle(const Glance& seen);
   void look_in(Duration delay);
   void apply(const Actions& actions);
   void remove(const datapath::OurLink& link,

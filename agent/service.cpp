@@ -190,6 +190,7 @@ void Service::answer(const AllocateCall& call, const Error& error,
   log::info("ADD {} refused: {}", text(call.attachment.key), to_string(error));
   (void)call.reply(error);  // nothing is held: nobody need hear it
   record("add", without_value(error), began);
+  deps_.refused(call.attachment, error);
 }
 
 void Service::wait(AllocateCall call, Instant began) {

@@ -65,6 +65,9 @@ struct ServiceDeps {
   /// Addresses that nobody holds any more: the kernel forgets their flows.
   std::function<void(const std::vector<IpAddr>&)> forget =
       [](const std::vector<IpAddr>&) {};
+  /// An ADD was refused: told to the pod. Must be cheap.
+  std::function<void(const ipam::Attachment&, const Error&)> refused =
+      [](const ipam::Attachment&, const Error&) {};
 };
 
 /// What this node is, as far as it is decided.

@@ -80,6 +80,13 @@ std::string name_of(const Json& object) {
   return metadata == nullptr ? std::string() : text_at(*metadata, "name");
 }
 
+std::string object_path(const Resource& type, const std::string& ns,
+                        const std::string& name, std::string_view subresource) {
+  std::string path = type.path(ns) + "/" + percent_encode(name);
+  if (!subresource.empty()) path += "/" + std::string(subresource);
+  return path;
+}
+
 }  // namespace
 
 std::string percent_encode(std::string_view text) {
@@ -187,15 +194,28 @@ Result<void> Client::remove(const Resource& type, const std::string& ns,
   return {};
 }
 
+Result<Json> Client::patch_path(const std::string& path, const Json& change,
+                                const char* content_type) {
+  return call({.method = "PATCH",
+               .path = path,
+               .body = dump_json(change),
+               .content_type = content_type});
+}
+
 Result<Json> Client::patch(const Resource& type, const std::string& ns,
                            const std::string& name, const Json& change,
                            std::string_view subresource) {
-  std::string path = type.path(ns) + "/" + percent_encode(name);
-  if (!subresource.empty()) path += "/" + std::string(subresource);
-  return call({.method = "PATCH",
-               .path = std::move(path),
-               .body = dump_json(change),
-               .content_type = "application/merge-patch+json"});
+  return patch_path(object_path(type, ns, name, subresource), change,
+                    "application/merge-patch+json");
+}
+
+Result<Json> Client::patch_strategic(const Resource& type,
+                                     const std::string& ns,
+                                     const std::string& name,
+                                     const Json& change,
+                                     std::string_view subresource) {
+  return patch_path(object_path(type, ns, name, subresource), change,
+                    "application/strategic-merge-patch+json");
 }
 
 Result<std::string> Client::version() {

@@ -82,12 +82,19 @@ class Client {
   Result<Json> patch(const Resource& type, const std::string& ns,
                      const std::string& name, const Json& change,
                      std::string_view subresource = {});
+  /// Strategic merge patch, for built-in types alone: lists such as conditions
+  /// are merged by their key, and other owners' elements stay.
+  Result<Json> patch_strategic(const Resource& type, const std::string& ns,
+                               const std::string& name, const Json& change,
+                               std::string_view subresource = {});
 
   /// The server's version text, from /version.
   Result<std::string> version();
 
  private:
   Result<Json> call(const Request& request);
+  Result<Json> patch_path(const std::string& path, const Json& change,
+                          const char* content_type);
 
   Transport& transport_;
 };

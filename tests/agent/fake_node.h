@@ -99,6 +99,10 @@ struct FakeNode {
                  [this](const std::vector<IpAddr>& addresses) {
                    forgotten.insert(forgotten.end(), addresses.begin(),
                                     addresses.end());
+                 },
+             .refused =
+                 [this](const ipam::Attachment& attachment, const Error& why) {
+                   refused.emplace_back(attachment.pod.name, why.code);
                  }}) {
     loop.set_after_turn([this] { service.commit(); });
     supplier.hooks = service.supply_hooks();
@@ -203,6 +207,7 @@ struct FakeNode {
   std::optional<Error> port_error;
   std::set<ipam::AttachmentKey> open_ports;
   std::vector<IpAddr> forgotten;
+  std::vector<std::pair<std::string, Code>> refused;  // pod, why
   std::vector<Teardown> teardowns;
   std::optional<std::set<std::pair<std::string, std::string>>> swept_keeping;
   std::vector<std::pair<ipam::AttachmentKey, TeardownDone>> dying;

@@ -1,5 +1,8 @@
 #include "agent/reconcile.h"
 
+#include <optional>
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,6 +34,7 @@ struct ReconcileTest : ::testing::Test {
   void hold(const std::string& container) {
     ipam::AssignRequest request;
     request.attachment.key = key(container);
+    request.attachment.pod = {"ns", "pod-" + container, "uid"};
     request.families = {Family::kV4};
     ASSERT_TRUE(ledger.assign(request, clock.now()));
   }
@@ -60,7 +64,8 @@ struct ReconcileTest : ::testing::Test {
     return traces.links.back();
   }
   Actions look() {
-    return reconcile({ledger, traces, witness}, sightings, clock.now());
+    return reconcile({ledger, traces, witness, pods ? &*pods : nullptr},
+                     sightings, clock.now());
   }
   /// Does what a pass asks about reservations, as the executor would.
   void apply(const Actions& actions) {
@@ -75,6 +80,7 @@ struct ReconcileTest : ::testing::Test {
   datapath::Traces traces;
   Sightings sightings;
   bool witness = false;
+  std::optional<std::set<std::string>> pods;
 };
 
 TEST_F(ReconcileTest, NothingIsDoneWhenBothAgree) {
@@ -233,6 +239,60 @@ TEST_F(ReconcileTest, GcTakesLinksThatNobodyKeeps) {
 
   ASSERT_THAT(stale, SizeIs(1));
   EXPECT_EQ(stale[0].container_id, "gone");
+}
+
+TEST_F(ReconcileTest, ARowWithoutLinkOrPodIsFreedAfterTheLongerGrace) {
+  supply({"10.0.0.1"});
+  hold("c1");
+  pods.emplace();
+
+  EXPECT_THAT(look().pod_gone, IsEmpty());
+  clock.advance(kPodGrace - 1ms);
+  EXPECT_THAT(look().pod_gone, IsEmpty());
+  clock.advance(1ms);
+  EXPECT_THAT(look().pod_gone, ElementsAre(key("c1")));
+}
+
+TEST_F(ReconcileTest, ARowWhosePodLivesOnlyMissesItsLink) {
+  supply({"10.0.0.1"});
+  hold("c1");
+  pods = {"ns/pod-c1"};
+  (void)look();
+
+  clock.advance(kPodGrace);
+  const Actions actions = look();
+
+  EXPECT_THAT(actions.pod_gone, IsEmpty());
+  EXPECT_THAT(actions.missing, ElementsAre(key("c1")));
+}
+
+TEST_F(ReconcileTest, NothingIsFreedOnAListThatMayBeOld) {
+  supply({"10.0.0.1"});
+  hold("c1");
+  pods.emplace();
+  (void)look();
+  clock.advance(kPodGrace / 2);
+  pods.reset();  // the API server is away
+  (void)look();
+  clock.advance(kPodGrace);
+  EXPECT_THAT(look().pod_gone, IsEmpty());
+
+  pods.emplace();
+  EXPECT_THAT(look().pod_gone, IsEmpty());
+  clock.advance(kPodGrace);
+  EXPECT_THAT(look().pod_gone, ElementsAre(key("c1")));
+}
+
+TEST_F(ReconcileTest, APathThatStandsIsNotTakenDownOnTheApisWord) {
+  supply({"10.0.0.1"});
+  hold("c1");
+  link("c1", {"10.0.0.1"});
+  pods.emplace();
+  (void)look();
+
+  clock.advance(kPodGrace);
+
+  EXPECT_EQ(look(), Actions{});
 }
 
 }  // namespace

@@ -412,5 +412,16 @@ TEST_F(ServiceTest, StatusCountsTheLedger) {
   EXPECT_EQ(status.cooling, 1U);
 }
 
+TEST_F(ServiceTest, ARefusedAddIsToldToItsPod) {
+  service.set_standing({.mode = "",
+                        .why = "",
+                        .quarantine = make_error(Code::kModeUnknown, "")});
+
+  add("c1");
+
+  EXPECT_THAT(refused, ElementsAre(std::pair(std::string("pod-c1"),
+                                             Code::kModeUnknown)));
+}
+
 }  // namespace
 }  // namespace linsey::agent
