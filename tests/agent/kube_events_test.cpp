@@ -14,6 +14,10 @@ using ::testing::HasSubstr;
 const std::string kEventsOf = "/apis/events.k8s.io/v1/namespaces/";
 
 struct KubeEventsTest : ::testing::Test {
+  KubeEventsTest() {
+    api.put("/api/v1/namespaces/web", {{"metadata", {{"name", "web"}}}});
+  }
+
   void pass(Duration time) {
     for (Duration at{}; at < time; at += std::chrono::milliseconds(100)) {
       clock.advance(std::chrono::milliseconds(100));
