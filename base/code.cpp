@@ -76,6 +76,10 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "give this node a block under blocks.assignments"},
     {Code::kHostPortTaken, "HostPortTaken", Class::kConflict,
      "choose another hostPort, or delete the pod that holds it"},
+    {Code::kBlockContested, "BlockContested", Class::kConflict,
+     "drain the node's pods of that block; see who deleted its IPBlock"},
+    {Code::kPoolNearlyFull, "PoolNearlyFull", Class::kExhausted,
+     "add a pool before the last block is taken"},
 
     {Code::kBirdDown, "BirdDown", Class::kTransient,
      "see why BIRD does not run on this node"},

@@ -58,6 +58,8 @@ enum class Code : std::uint16_t {
   kBlockExhausted = 163,
   kNoBlock = 164,
   kHostPortTaken = 165,
+  kBlockContested = 166,
+  kPoolNearlyFull = 167,
 
   // BGP.
   kBirdDown = 180,
