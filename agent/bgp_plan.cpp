@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 namespace linsey::agent {
 namespace {
@@ -44,19 +45,83 @@ std::uint32_t as_number_of(const conf::Bgp& bgp, const conf::Node& node) {
   return bgp.as_number;
 }
 
+bgp::Community community_of(const conf::Community& community) {
+  return {community.global, community.first, community.second};
+}
+
+std::vector<bgp::Community> communities_of(
+    const std::vector<conf::Community>& communities) {
+  std::vector<bgp::Community> result;
+  std::ranges::transform(communities, std::back_inserter(result), community_of);
+  return result;
+}
+
+std::vector<bgp::Import> imports_of(
+    const std::vector<conf::ImportRule>& rules) {
+  std::vector<bgp::Import> result;
+  for (const conf::ImportRule& rule : rules) {
+    result.push_back({rule.prefix, rule.ge, rule.le});
+  }
+  return result;
+}
+
+bgp::LimitAction action_of(const std::string& word) {
+  if (word == "warn") return bgp::LimitAction::kWarn;
+  if (word == "block") return bgp::LimitAction::kBlock;
+  if (word == "disable") return bgp::LimitAction::kDisable;
+  return bgp::LimitAction::kRestart;
+}
+
+bgp::Bfd bfd_of(const conf::Bfd& bfd) {
+  bgp::Bfd result;
+  if (bfd.mode == "on") result.mode = bgp::BfdMode::kOn;
+  if (bfd.mode == "graceful") result.mode = bgp::BfdMode::kGraceful;
+  result.interval =
+      std::chrono::duration_cast<std::chrono::milliseconds>(bfd.interval);
+  result.multiplier = bfd.multiplier;
+  return result;
+}
+
 bgp::Peer peer_of(const conf::BgpPeer& peer, std::uint32_t own_as) {
   using std::chrono::duration_cast;
   using std::chrono::seconds;
-  return {.name = peer.name,
-          .address = peer.address,
-          .port = peer.port,
-          .as_number = peer.as_number == 0 ? own_as : peer.as_number,
-          .password = {},
-          .hold_time = duration_cast<seconds>(peer.hold_time),
-          .keepalive_time = duration_cast<seconds>(peer.keepalive_time),
-          .source_address = peer.source_address,
-          .multihop = peer.multihop,
-          .graceful_restart = peer.graceful_restart};
+  bgp::Peer result{
+      .name = peer.name,
+      .address = peer.address,
+      .port = peer.port,
+      .as_number = peer.as_number == 0 ? own_as : peer.as_number,
+      .password = {},
+      .hold_time = duration_cast<seconds>(peer.hold_time),
+      .keepalive_time = duration_cast<seconds>(peer.keepalive_time),
+      .source_address = peer.source_address,
+      .multihop = peer.multihop,
+      .ttl_security = peer.ttl_security,
+      .graceful_restart = peer.graceful_restart,
+      .restart_time = duration_cast<seconds>(peer.restart_time),
+      .long_lived = peer.long_lived_graceful_restart,
+      .stale_time = duration_cast<seconds>(peer.stale_time),
+      .bfd = bfd_of(peer.bfd),
+      .families = peer.families,
+      .extended_next_hop = peer.extended_next_hop,
+      .next_hop_self = peer.next_hop_self,
+      .allow_own_as = peer.allow_own_as,
+      .announcement = {communities_of(peer.communities), peer.med, peer.prepend,
+                       peer.local_preference},
+      .max_prefixes = peer.max_prefixes,
+      .max_prefix_action = action_of(peer.max_prefix_action),
+      .imports = {}};
+  if (peer.import) result.imports = imports_of(*peer.import);
+  return result;
+}
+
+/// Services, VPC and nodes, whatever a block or an import rule says.
+void set_guards(const conf::AgentConfig& config, bgp::Speaker& speaker) {
+  speaker.never_imported = config.cidrs.services;
+  for (const std::vector<Cidr>* list :
+       {&config.cidrs.services, &config.cidrs.vpc, &config.cidrs.nodes}) {
+    speaker.never_announced.insert(speaker.never_announced.end(), list->begin(),
+                                   list->end());
+  }
 }
 
 Result<IpAddr> router_id_of(const conf::AgentConfig& config,
@@ -93,6 +158,10 @@ BlockPlan plan_blocks(const conf::AgentConfig& config, const conf::Node& node) {
   return plan;
 }
 
+bgp::Announcement drain_announcement(const conf::Drain& drain) {
+  return {communities_of(drain.communities), drain.med, 0, 0};
+}
+
 Result<SpeakerPlan> plan_speaker(const conf::AgentConfig& config,
                                  const conf::Node& node,
                                  const std::vector<Cidr>& announced) {
@@ -110,9 +179,8 @@ Result<SpeakerPlan> plan_speaker(const conf::AgentConfig& config,
       plan.password_files[peer.name] = peer.password_file;
     }
   }
-  for (const Cidr& prefix : config.bgp.import) {
-    speaker.imports.push_back(bgp::import_of(prefix));
-  }
+  set_guards(config, speaker);
+  speaker.imports = imports_of(config.bgp.import);
   if (config.bgp.import.empty()) {
     for (const conf::Pool& pool : config.pools) {
       speaker.imports.push_back(bgp::import_of(pool.cidr));

@@ -24,6 +24,9 @@ struct BlockPlan {
 /// and selects it; parse_agent_config has proven the rest.
 BlockPlan plan_blocks(const conf::AgentConfig& config, const conf::Node& node);
 
+/// What is said of routes while the node drains.
+bgp::Announcement drain_announcement(const conf::Drain& drain);
+
 struct SpeakerPlan {
   bgp::Speaker speaker;  // passwords are still empty
   std::map<std::string, std::string> password_files;  // by peer name

@@ -1,152 +1,27 @@
 #include "bgp/bird_config.h"
 
 #include <algorithm>
-#include <set>
 
+#include "bgp/bird_config_parts.h"
 namespace linsey::bgp {
 namespace {
 
-constexpr std::size_t kMaxName = 48;      // BIRD's symbols end at 64
-constexpr std::size_t kMaxPassword = 80;  // TCP_MD5SIG_MAXKEYLEN
-
-int digit(Family family) {
-  return family == Family::kV4 ? 4 : 6;
-}
-unsigned bits(Family family) {
-  return family == Family::kV4 ? 32 : 128;
-}
-
-Error bad_peer(const Peer& peer, const std::string& what) {
-  return make_error(Code::kInvalidConfig, "BGP peer \"{}\": {}", peer.name,
-                    what);
-}
-
-bool is_name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-}
-
-Result<void> check_name(const std::string& name) {
-  if (!name.empty() && name.size() <= kMaxName &&
-      std::all_of(name.begin(), name.end(), is_name_char)) {
-    return {};
-  }
-  // The name itself may hold anything, so it is not repeated.
-  return make_error(Code::kInvalidConfig,
-                    "the name of a BGP peer must be 1 to {} letters, digits, "
-                    "\"-\", \"_\" or \".\"",
-                    kMaxName);
-}
-
-/// Never repeats the password, not even its length.
-Result<void> check_password(const Peer& peer) {
-  if (peer.password.size() > kMaxPassword) {
-    return bad_peer(peer, fmt::format("its password is longer than the {} "
-                                      "bytes that TCP-MD5 can use",
-                                      kMaxPassword));
-  }
-  for (const char c : peer.password) {
-    if (c == '"' || static_cast<unsigned char>(c) < ' ' || c == '\x7f') {
-      return bad_peer(peer,
-                      "its password holds a quotation mark or a control "
-                      "character (a line end at the end of the file?), which "
-                      "BIRD cannot be told; choose another one");
-    }
-  }
-  return {};
-}
-
-Result<void> check_times(const Peer& peer) {
-  const auto hold = peer.hold_time.count();
-  const auto keepalive = peer.keepalive_time.count();
-  if (hold != 0 && (hold < 3 || hold > 65535)) {
-    return bad_peer(peer, "its hold time must be 0 or 3 to 65535 seconds");
-  }
-  if (hold != 0 && (keepalive < 1 || keepalive > hold)) {
-    return bad_peer(peer,
-                    "its keepalive time must be 1 second to its hold time");
-  }
-  return {};
-}
-
-std::optional<IpAddr> local_address(const Speaker& speaker, const Peer& peer) {
-  if (peer.source_address) return peer.source_address;
-  for (const IpAddr& address : speaker.node_addresses) {
-    if (address.family() == peer.address.family()) return address;
-  }
-  return std::nullopt;
-}
-
-Result<void> check_peer(const Speaker& speaker, const Peer& peer) {
-  TRY(check_name(peer.name));
-  TRY(check_password(peer));
-  TRY(check_times(peer));
-  if (peer.as_number == 0) return bad_peer(peer, "its AS number is 0");
-  if (peer.port == 0) return bad_peer(peer, "its port is 0");
-  if (peer.address.is_unspecified() || peer.address.is_multicast() ||
-      peer.address.is_link_local()) {
-    return bad_peer(peer, peer.address.to_string() +
-                              " cannot be a peer's address; link-local "
-                              "sessions are not supported");
-  }
-  if (peer.multihop && (*peer.multihop < 1 || *peer.multihop > 255)) {
-    return bad_peer(peer, "multihop must be 1 to 255");
-  }
-  const std::optional<IpAddr> local = local_address(speaker, peer);
-  if (!local || local->family() != peer.address.family()) {
-    return bad_peer(peer, fmt::format("the node has no IPv{} address to speak "
-                                      "from; set sourceAddress",
-                                      digit(peer.address.family())));
-  }
-  return {};
-}
-
-Result<void> check(const Speaker& speaker) {
-  if (!speaker.router_id.is_v4() || speaker.router_id.is_unspecified()) {
-    return make_error(Code::kInvalidConfig,
-                      "the BGP router id must be an IPv4 address other than "
-                      "0.0.0.0; set bgp.routerId on nodes without one");
-  }
-  if (speaker.as_number == 0) {
-    return make_error(Code::kInvalidConfig, "the node's AS number is 0");
-  }
-  std::set<std::string> names;
-  std::set<std::pair<IpAddr, std::uint16_t>> addresses;
-  for (const Peer& peer : speaker.peers) {
-    TRY(check_peer(speaker, peer));
-    if (!names.insert(peer.name).second) {
-      return bad_peer(peer, "there are two of this name");
-    }
-    if (!addresses.emplace(peer.address, peer.port).second) {
-      return bad_peer(peer, "another peer has the same address and port");
-    }
-  }
-  for (const Cidr& block : speaker.blocks) {
-    if (!block.has_host_bits() && block.prefix_len() > 0) continue;
-    return make_error(Code::kInvalidConfig, "{} cannot be announced",
-                      block.to_string());
-  }
-  for (const Import& import : speaker.imports) {
-    if (!import.prefix.has_host_bits() &&
-        import.prefix.prefix_len() <= import.ge && import.ge <= import.le &&
-        import.le <= bits(import.prefix.family())) {
-      continue;
-    }
-    return make_error(Code::kInvalidConfig,
-                      "import of {} with lengths {} to {} makes no sense",
-                      import.prefix.to_string(), import.ge, import.le);
-  }
-  return {};
-}
-
-std::vector<Cidr> blocks_of(const Speaker& speaker, Family family) {
+std::vector<Cidr> blocks_of(const std::vector<Cidr>& all, Family family) {
   std::vector<Cidr> blocks;
-  for (const Cidr& block : speaker.blocks) {
+  for (const Cidr& block : all) {
     if (block.family() == family) blocks.push_back(block);
   }
   std::sort(blocks.begin(), blocks.end());
   blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
   return blocks;
+}
+
+std::vector<Cidr> denied(const Speaker& speaker) {
+  std::vector<Cidr> result = speaker.never_announced;
+  for (const IpAddr& address : speaker.node_addresses) {
+    result.push_back(Cidr::host(address));
+  }
+  return result;
 }
 
 /// "  if net ~ [ a, b ] then ACTION;", or nothing: BIRD has no empty set.
@@ -160,31 +35,89 @@ std::string match(const std::vector<std::string>& patterns,
   return fmt::format("  if net ~ [ {} ] then {};\n", list, action);
 }
 
-/// The static protocol holds the own blocks exactly and nothing else feeds it.
-/// The text never changes: BIRD 2.0.12 does not announce a route that comes in
-/// the same reconfiguration as the export filter that admits it.
-std::string export_filter(Family family) {
+/// The one place that says what may leave. Default routes are denied by name,
+/// so that the list is never empty.
+std::string may_leave(const Speaker& speaker, Family family) {
+  std::vector<std::string> never{family == Family::kV4 ? "0.0.0.0/0" : "::/0"};
+  for (const Cidr& cidr : blocks_of(denied(speaker), family)) {
+    never.push_back(cidr.to_string() + "+");
+    never.push_back(cidr.to_string() + "-");
+  }
   return fmt::format(
+      "function linsey_may_leave{0}()\n{{\n{1}"
+      "  return proto = \"linsey_blocks{0}\";\n}}\n\n"
       "filter linsey_export{0} {{\n"
-      "  if proto = \"linsey_blocks{0}\" then accept;\n  reject;\n}}\n\n",
-      digit(family));
+      "  if linsey_may_leave{0}() then accept;\n  reject;\n}}\n\n",
+      digit(family), match(never, "return false"));
 }
 
-std::string import_filter(const Speaker& speaker, Family family) {
-  std::vector<std::string> own;
-  for (const Cidr& block : blocks_of(speaker, family)) {
-    own.push_back(block.to_string() + "+");
+std::string community_text(const Community& c) {
+  if (c.second) {
+    return fmt::format("  bgp_large_community.add(({}, {}, {}));\n", c.global,
+                       c.first, *c.second);
+  }
+  return fmt::format("  bgp_community.add(({}, {}));\n", c.global, c.first);
+}
+
+std::string announcement_text(const Announcement& what, std::uint32_t own_as,
+                              bool internal) {
+  std::string text;
+  for (const Community& community : what.communities) {
+    text += community_text(community);
+  }
+  if (what.med != 0) text += fmt::format("  bgp_med = {};\n", what.med);
+  if (internal && what.local_preference != 0) {
+    text += fmt::format("  bgp_local_pref = {};\n", what.local_preference);
+  }
+  for (unsigned i = 0; !internal && i < what.prepend; ++i) {
+    text += fmt::format("  bgp_path.prepend({});\n", own_as);
+  }
+  return text;
+}
+
+/// What this peer is told of every route; empty for most.
+std::string said_to(const Speaker& speaker, const Peer& peer) {
+  const bool internal = peer.as_number == speaker.as_number;
+  std::string text =
+      announcement_text(peer.announcement, speaker.as_number, internal);
+  if (speaker.drain) {
+    text += announcement_text(*speaker.drain, speaker.as_number, internal);
+  }
+  return text;
+}
+
+std::string export_name(const Speaker& speaker, const Peer& peer,
+                        Family family) {
+  if (said_to(speaker, peer).empty()) {
+    return fmt::format("linsey_export{}", digit(family));
+  }
+  return fmt::format("'linsey_export{}_{}'", digit(family), peer.name);
+}
+
+std::string import_name(const Peer& peer, Family family) {
+  return peer.imports
+             ? fmt::format("'linsey_import{}_{}'", digit(family), peer.name)
+             : fmt::format("linsey_import{}", digit(family));
+}
+
+std::string import_filter(const Speaker& speaker, const std::string& name,
+                          const std::vector<Import>& imports, Family family) {
+  std::vector<std::string> never;
+  for (const Cidr& cidr : blocks_of(speaker.never_imported, family)) {
+    never.push_back(cidr.to_string() + "+");
+  }
+  for (const Cidr& block : blocks_of(speaker.blocks, family)) {
+    never.push_back(block.to_string() + "+");
   }
   std::vector<std::string> listed;
-  for (const Import& import : speaker.imports) {
+  for (const Import& import : imports) {
     if (import.prefix.family() != family) continue;
     listed.push_back(fmt::format("{}{{{},{}}}", import.prefix.to_string(),
                                  import.ge, import.le));
   }
   std::sort(listed.begin(), listed.end());
-  return fmt::format("filter linsey_import{} {{\n{}{}  reject;\n}}\n\n",
-                     digit(family), match(own, "reject"),
-                     match(listed, "accept"));
+  return fmt::format("filter {} {{\n{}{}  reject;\n}}\n\n", name,
+                     match(never, "reject"), match(listed, "accept"));
 }
 
 std::string kernel_filter(const Speaker& speaker, Family family) {
@@ -202,10 +135,12 @@ std::string kernel_filter(const Speaker& speaker, Family family) {
 std::string family_text(const Speaker& speaker, Family family) {
   const int n = digit(family);
   std::string routes;
-  for (const Cidr& block : blocks_of(speaker, family)) {
+  for (const Cidr& block : blocks_of(announceable(speaker), family)) {
     routes += fmt::format("  route {} blackhole;\n", block.to_string());
   }
-  return export_filter(family) + import_filter(speaker, family) +
+  return may_leave(speaker, family) +
+         import_filter(speaker, fmt::format("linsey_import{}", n),
+                       speaker.imports, family) +
          kernel_filter(speaker, family) +
          fmt::format(
              "protocol static linsey_blocks{0} {{\n  ipv{0};\n{1}}}\n\n"
@@ -219,19 +154,108 @@ std::string family_text(const Speaker& speaker, Family family) {
              n, routes);
 }
 
-std::string peer_text(const Speaker& speaker, const Peer& peer) {
-  const int n = digit(peer.address.family());
-  const bool internal = peer.as_number == speaker.as_number;
+std::string bfd_text(const Bfd& bfd) {
+  if (bfd.mode == BfdMode::kOff) return {};
+  return fmt::format(
+      "  bfd {0};\n"
+      "  bfd {{\n    min rx interval {1} ms;\n    min tx interval {1} ms;\n"
+      "    idle tx interval {1} ms;\n    multiplier {2};\n  }};\n",
+      bfd.mode == BfdMode::kGraceful ? "graceful" : "on", bfd.interval.count(),
+      bfd.multiplier);
+}
+
+std::string restart_text(const Peer& peer) {
+  if (!peer.graceful_restart) return "  graceful restart off;\n";
+  std::string text =
+      fmt::format("  graceful restart on;\n  graceful restart time {};\n",
+                  peer.restart_time.count());
+  if (peer.long_lived) {
+    text += fmt::format(
+        "  long lived graceful restart on;\n  long lived stale time {};\n",
+        peer.stale_time.count());
+  }
+  return text;
+}
+
+const char* action_text(LimitAction action) {
+  switch (action) {
+    case LimitAction::kWarn:
+      return "warn";
+    case LimitAction::kBlock:
+      return "block";
+    case LimitAction::kRestart:
+      return "restart";
+    case LimitAction::kDisable:
+      break;
+  }
+  return "disable";
+}
+
+std::string next_hop_text(const Speaker& speaker, const Peer& peer,
+                          Family family) {
+  std::string text;
+  if (family != peer.address.family()) {
+    if (family == Family::kV4 && peer.extended_next_hop) {
+      text += "    extended next hop on;\n";
+    } else {
+      text += fmt::format("    next hop address {};\n",
+                          node_address(speaker, family)->to_string());
+    }
+  }
+  if (peer.next_hop_self) text += "    next hop self;\n";
+  return text;
+}
+
+std::string channel_text(const Speaker& speaker, const Peer& peer,
+                         Family family) {
+  // A reflector's next hops are other nodes: they are looked up among the
+  // connected and learned routes, as the reflector itself may not forward.
+  const bool recursive =
+      peer.as_number == speaker.as_number || peer.multihop.has_value();
+  std::string text = fmt::format("  ipv{} {{\n    gateway {};\n", digit(family),
+                                 recursive ? "recursive" : "direct");
+  text += next_hop_text(speaker, peer, family);
+  if (peer.max_prefixes != 0) {
+    // Without it BIRD counts only what the import filter admits.
+    text += fmt::format(
+        "    import keep filtered on;\n    receive limit {} action {};\n",
+        peer.max_prefixes, action_text(peer.max_prefix_action));
+  }
+  return text + fmt::format(
+                    "    import filter {};\n    export filter {};\n"
+                    "  }};\n",
+                    import_name(peer, family),
+                    export_name(speaker, peer, family));
+}
+
+/// Filters that are this peer's alone.
+std::string peer_filters(const Speaker& speaker, const Peer& peer) {
+  std::string text;
+  const std::string said = said_to(speaker, peer);
+  for (const Family family : families_of(peer)) {
+    if (peer.imports) {
+      text += import_filter(speaker, import_name(peer, family), *peer.imports,
+                            family);
+    }
+    if (said.empty()) continue;
+    text += fmt::format(
+        "filter {} {{\n  if ! linsey_may_leave{}() then reject;\n{}"
+        "  accept;\n}}\n\n",
+        export_name(speaker, peer, family), digit(family), said);
+  }
+  return text;
+}
+
+std::string session_text(const Speaker& speaker, const Peer& peer) {
   std::string text = fmt::format(
-      "protocol bgp '{}' {{\n"
       "  local {} port {} as {};\n"
       "  strict bind yes;\n"
       "  neighbor {} port {} as {};\n",
-      protocol_name(peer), local_address(speaker, peer)->to_string(),
-      speaker.listen_port, speaker.as_number, peer.address.to_string(),
-      peer.port, peer.as_number);
+      local_address(speaker, peer)->to_string(), speaker.listen_port,
+      speaker.as_number, peer.address.to_string(), peer.port, peer.as_number);
   text += peer.multihop ? fmt::format("  multihop {};\n", *peer.multihop)
                         : "  direct;\n";
+  if (peer.ttl_security) text += "  ttl security on;\n";
   text += fmt::format("  hold time {};\n", peer.hold_time.count());
   if (peer.hold_time.count() > 0) {
     text += fmt::format("  keepalive time {};\n", peer.keepalive_time.count());
@@ -243,17 +267,26 @@ std::string peer_text(const Speaker& speaker, const Peer& peer) {
   if (!peer.password.empty()) {
     text += fmt::format("  password \"{}\";\n", peer.password);
   }
-  text += fmt::format("  graceful restart {};\n",
-                      peer.graceful_restart ? "on" : "off");
-  // A reflector's next hops are other nodes: they are looked up among the
-  // connected and learned routes, as the reflector itself may not forward.
-  const bool recursive = internal || peer.multihop.has_value();
-  text += fmt::format(
-      "  ipv{0} {{\n    gateway {1};\n    next hop self;\n"
-      "    import filter linsey_import{0};\n"
-      "    export filter linsey_export{0};\n  }};\n}}\n\n",
-      n, recursive ? "recursive" : "direct");
-  return text;
+  if (peer.allow_own_as != 0) {
+    text += fmt::format("  allow local as {};\n", peer.allow_own_as);
+  }
+  return text + restart_text(peer) + bfd_text(peer.bfd);
+}
+
+std::string peer_text(const Speaker& speaker, const Peer& peer) {
+  std::string text = peer_filters(speaker, peer);
+  text += fmt::format("protocol bgp '{}' {{\n", protocol_name(peer));
+  text += session_text(speaker, peer);
+  for (const Family family : families_of(peer)) {
+    text += channel_text(speaker, peer, family);
+  }
+  return text + "}\n\n";
+}
+
+bool uses_bfd(const Speaker& speaker) {
+  return std::any_of(
+      speaker.peers.begin(), speaker.peers.end(),
+      [](const Peer& peer) { return peer.bfd.mode != BfdMode::kOff; });
 }
 
 }  // namespace
@@ -267,8 +300,28 @@ std::string protocol_name(const Peer& peer) {
   return "peer_" + peer.name;
 }
 
+std::vector<Family> families_of(const Peer& peer) {
+  std::vector<Family> families = peer.families;
+  if (families.empty()) families.push_back(peer.address.family());
+  std::sort(families.begin(), families.end());
+  families.erase(std::unique(families.begin(), families.end()), families.end());
+  return families;
+}
+
+std::vector<Cidr> announceable(const Speaker& speaker) {
+  const std::vector<Cidr> never = denied(speaker);
+  std::vector<Cidr> result;
+  for (const Cidr& block : speaker.blocks) {
+    const auto meets = [&](const Cidr& cidr) { return cidr.overlaps(block); };
+    if (std::none_of(never.begin(), never.end(), meets)) {
+      result.push_back(block);
+    }
+  }
+  return result;
+}
+
 Result<std::string> render(const Speaker& speaker) {
-  TRY(check(speaker));
+  TRY(check_speaker(speaker));
   std::string text = fmt::format(
       "# Written by linseyd; what is changed here by hand is lost.\n"
       "log stderr {{ info, remote, warning, error, auth, fatal, bug }};\n"
@@ -282,6 +335,7 @@ Result<std::string> render(const Speaker& speaker) {
       "protocol direct linsey_connected {{\n"
       "  ipv4;\n  ipv6;\n  interface \"-cali*\", \"-lin*\", \"*\";\n}}\n\n",
       speaker.router_id.to_string());
+  if (uses_bfd(speaker)) text += "protocol bfd linsey_bfd {\n}\n\n";
   for (const Family family : kFamilies) {
     text += family_text(speaker, family);
   }

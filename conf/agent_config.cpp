@@ -6,43 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "conf/readers.h"
 
 namespace linsey::conf {
 namespace {
 
 constexpr std::int64_t kUint32Max = 4294967295;
 constexpr std::int64_t kMtuMax = 65535;
-
-void get_choice(ObjectReader& reader, std::string_view key, std::string& target,
-                std::initializer_list<std::string_view> choices) {
-  reader.get(key, target);
-  if (reader.failed() || std::ranges::count(choices, target) > 0) return;
-  std::string list;
-  for (const std::string_view choice : choices) {
-    list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", choice);
-  }
-  reader.fail(key, fmt::format("\"{}\" is none of {}", target, list));
-}
-
-/// A string where "" stands for not set.
-void get_optional(ObjectReader& reader, std::string_view key,
-                  std::optional<IpAddr>& target) {
-  std::string text;
-  reader.get(key, text);
-  if (reader.failed() || text.empty()) return;
-  const Result<IpAddr> ip = IpAddr::parse(text);
-  if (!ip) return reader.fail(key, ip.error().msg);
-  target = *ip;
-}
-
-void get_path(ObjectReader& reader, std::string_view key, std::string& target,
-              bool may_be_empty = false) {
-  reader.get(key, target);
-  if (reader.failed() || target.starts_with('/')) return;
-  if (target.empty() && may_be_empty) return;
-  reader.fail(
-      key, fmt::format("\"{}\" is no absolute path; begin it with /", target));
-}
 
 void get_url(ObjectReader& reader, std::string_view key, std::string& target,
              bool may_be_empty) {
@@ -52,18 +22,6 @@ void get_url(ObjectReader& reader, std::string_view key, std::string& target,
   reader.fail(key, fmt::format("\"{}\" is no URL; begin it with http:// or "
                                "https://",
                                target));
-}
-
-void get_name(ObjectReader& reader, std::string_view key, std::string& target) {
-  reader.require(key);
-  reader.get(key, target);
-  if (reader.failed()) return;
-  const Result<void> sound = check_label_value(target);
-  if (target.empty()) {
-    reader.fail(key, "is empty; give it a name");
-  } else if (!sound) {
-    reader.fail(key, sound.error().msg);
-  }
 }
 
 /// The cluster's name marks cloud resources, so it is kept to what tags take.
@@ -114,47 +72,6 @@ void read_blocks(ObjectReader& reader, Blocks& blocks) {
       nodes.get_parsed_list(node, blocks.assignments[node],
                             Cidr::parse_network);
     }
-  });
-}
-
-void read_peer(ObjectReader& reader, BgpPeer& peer) {
-  get_name(reader, "name", peer.name);
-  reader.get_parsed("nodeSelector", peer.node_selector, Selector::parse);
-  reader.require("address");
-  reader.get_parsed("address", peer.address, IpAddr::parse);
-  reader.get_int("port", peer.port, 1, 65535);
-  reader.get_int("asNumber", peer.as_number, 0, kUint32Max);
-  get_path(reader, "passwordFile", peer.password_file, true);
-  reader.get_duration("holdTime", peer.hold_time);
-  peer.keepalive_time =
-      std::chrono::floor<std::chrono::seconds>(peer.hold_time / 3);
-  reader.get_duration("keepaliveTime", peer.keepalive_time);
-  get_optional(reader, "sourceAddress", peer.source_address);
-  unsigned multihop = 0;
-  reader.get_int("multihop", multihop, 0, 255);
-  if (multihop != 0) peer.multihop = multihop;
-  reader.get("gracefulRestart", peer.graceful_restart);
-}
-
-void read_bgp(ObjectReader& reader, Bgp& bgp) {
-  reader.get_int("asNumber", bgp.as_number, 1, kUint32Max);
-  reader.each("asNumbers", [&](ObjectReader& item) {
-    AsRule& rule = bgp.as_numbers.emplace_back();
-    item.require("nodeSelector");
-    item.get_parsed("nodeSelector", rule.node_selector, Selector::parse);
-    item.require("asNumber");
-    item.get_int("asNumber", rule.as_number, 1, kUint32Max);
-  });
-  get_optional(reader, "routerId", bgp.router_id);
-  reader.get_int("listenPort", bgp.listen_port, 1, 65535);
-  reader.each("peers", [&](ObjectReader& item) {
-    read_peer(item, bgp.peers.emplace_back());
-  });
-  reader.get_parsed_list("import", bgp.import, Cidr::parse_network);
-  reader.object("bird", [&](ObjectReader& bird) {
-    get_path(bird, "controlSocket", bgp.bird.control_socket);
-    get_path(bird, "configFile", bgp.bird.config_file);
-    bird.get("binary", bgp.bird.binary);
   });
 }
 

@@ -17,12 +17,10 @@
 
 #include "base/ip.h"
 #include "base/result.h"
+#include "conf/bgp_config.h"
 #include "conf/selector.h"
 
 namespace linsey::conf {
-
-using namespace std::chrono_literals;  // defaults below read as "30s"
-using Duration = std::chrono::nanoseconds;
 
 enum class Mode { kBgp, kEni };
 std::string_view name(Mode mode);  // "bgp", "eni"
@@ -77,41 +75,6 @@ struct Ipam {
   Duration cool_down = 30s;
   Duration cool_down_min = 5s;  // how far exhaustion may shrink it
   Duration wait = 25s;  // how long an ADD waits for an address; below 60s
-};
-
-struct BgpPeer {
-  std::string name;
-  Selector node_selector;
-  IpAddr address;
-  std::uint16_t port = 179;
-  std::uint32_t as_number = 0;    // 0: the node's own (iBGP)
-  std::string password_file;      // TCP-MD5; empty: none
-  Duration hold_time = 90s;       // 0s: sessions never time out
-  Duration keepalive_time = 30s;  // absent in the file: a third of hold_time
-  std::optional<IpAddr> source_address;
-  std::optional<unsigned> multihop;  // nullopt: directly connected
-  bool graceful_restart = true;
-};
-
-struct AsRule {
-  Selector node_selector;
-  std::uint32_t as_number = 0;
-};
-
-struct Bird {
-  std::string control_socket = "/run/linsey/bird/bird.ctl";
-  std::string config_file = "/run/linsey/bird/bird.conf";
-  std::string binary = "bird";  // for `bird -p`, the parser check
-};
-
-struct Bgp {
-  std::uint32_t as_number = 64512;
-  std::vector<AsRule> as_numbers;   // first match wins over as_number
-  std::optional<IpAddr> router_id;  // nullopt: the node's IPv4 address
-  std::uint16_t listen_port = 179;
-  std::vector<BgpPeer> peers;
-  std::vector<Cidr> import;  // empty: the cluster's own pools
-  Bird bird;
 };
 
 struct EniZone {

@@ -97,7 +97,7 @@ TEST(PlanSpeaker, PeersAndAsNumberFollowTheNodesLabels) {
 
 TEST(PlanSpeaker, ImportsAreThePoolsUnlessListed) {
   conf::AgentConfig listed = config();
-  listed.bgp.import = {cidr("0.0.0.0/0")};
+  listed.bgp.import = {*conf::ImportRule::parse("0.0.0.0/0")};
 
   EXPECT_THAT(plan_speaker(config(), node(), {})->speaker.imports,
               ElementsAre(bgp::import_of(cidr("10.244.0.0/16")),
@@ -116,6 +116,42 @@ TEST(PlanSpeaker, ANodeWithoutIPv4NeedsARouterId) {
   EXPECT_EQ(plan_speaker(with_id, six, {})->speaker.router_id, ip("192.0.2.1"));
   six.addresses = {};
   EXPECT_EQ(plan_speaker(config(), six, {}).error().code, Code::kNodeUnknown);
+}
+
+TEST(PlanSpeaker, ServicesVpcAndNodesAreNeverAnnounced) {
+  conf::AgentConfig planned = config();
+  planned.cidrs.services = {cidr("10.96.0.0/16")};
+  planned.cidrs.vpc = {cidr("172.16.0.0/12")};
+  planned.cidrs.nodes = {cidr("10.0.1.0/24")};
+
+  const auto plan = plan_speaker(planned, node(), {cidr("10.96.1.0/26")});
+
+  EXPECT_THAT(plan->speaker.never_announced,
+              ElementsAre(cidr("10.96.0.0/16"), cidr("172.16.0.0/12"),
+                          cidr("10.0.1.0/24")));
+  EXPECT_THAT(plan->speaker.never_imported, ElementsAre(cidr("10.96.0.0/16")));
+  EXPECT_THAT(bgp::announceable(plan->speaker), IsEmpty());
+}
+
+TEST(PlanSpeaker, APeersKeysReachBird) {
+  conf::AgentConfig planned = config();
+  conf::BgpPeer& peer = planned.bgp.peers[0];
+  peer.bfd = {"graceful", std::chrono::milliseconds(50), 5};
+  peer.communities = {{64512, 1, {}}, {1, 2, 3}};
+  peer.max_prefixes = 7;
+  peer.max_prefix_action = "disable";
+  peer.import.emplace();
+
+  const bgp::Peer got = plan_speaker(planned, node(), {})->speaker.peers[0];
+
+  EXPECT_EQ(got.bfd, (bgp::Bfd{bgp::BfdMode::kGraceful,
+                               std::chrono::milliseconds(50), 5}));
+  EXPECT_EQ(got.announcement.communities,
+            (std::vector<bgp::Community>{{64512, 1, {}}, {1, 2, 3}}));
+  EXPECT_EQ(got.max_prefixes, 7U);
+  EXPECT_EQ(got.max_prefix_action, bgp::LimitAction::kDisable);
+  ASSERT_TRUE(got.imports.has_value());
+  EXPECT_THAT(*got.imports, IsEmpty());
 }
 
 }  // namespace

@@ -94,6 +94,116 @@ TEST(BirdConfig, Md5Passwords) {
   expect_config("md5", s);
 }
 
+TEST(BirdConfig, APairOfReflectorsWithBfdAndPasswords) {
+  Speaker s = speaker();
+  s.blocks = {cidr("10.244.3.64/26")};
+  s.peers = {peer("rr1", "10.0.0.5", 64512), peer("rr2", "10.0.0.6", 64512)};
+  for (Peer& p : s.peers) {
+    p.multihop = 4;
+    p.ttl_security = true;
+    p.password = "a secret";
+    p.bfd = {BfdMode::kGraceful, std::chrono::milliseconds(100), 3};
+    p.long_lived = true;
+    p.stale_time = std::chrono::seconds(7200);
+  }
+  s.peers[1].bfd.mode = BfdMode::kOn;
+  s.imports = {import_of(cidr("10.244.0.0/16"))};
+  s.never_announced = {cidr("10.96.0.0/16"), cidr("172.16.0.0/12")};
+  s.never_imported = {cidr("10.96.0.0/16")};
+
+  expect_config("rr_pair_bfd_md5", s);
+}
+
+TEST(BirdConfig, ARackWithAnAsNumberOfItsOwn) {
+  Speaker s = speaker();
+  s.as_number = 4200000011;
+  s.blocks = {cidr("10.244.3.64/26")};
+  s.peers = {peer("tor-a", "10.0.1.1", 65001),
+             peer("tor-b", "10.0.1.2", 65002)};
+  for (Peer& p : s.peers) {
+    p.allow_own_as = 1;
+    p.announcement.communities = {{65001, 100, {}}, {4200000011, 7, 9}};
+  }
+  s.peers[1].announcement.prepend = 2;
+  s.peers[1].announcement.med = 50;
+  s.peers[1].imports = {{{cidr("10.244.0.0/16"), 26, 26}}};
+  s.imports = {import_of(cidr("10.244.0.0/16"))};
+
+  expect_config("rack_as", s);
+}
+
+TEST(BirdConfig, MaxPrefixWithEveryAction) {
+  Speaker s = speaker();
+  const auto add = [&](const std::string& name, LimitAction action) {
+    const std::string n = std::to_string(s.peers.size() + 5);
+    s.peers.push_back(peer(name, "10.0.1." + n, 64512));
+    s.peers.back().max_prefixes = 1000;
+    s.peers.back().max_prefix_action = action;
+  };
+  add("warn", LimitAction::kWarn);
+  add("block", LimitAction::kBlock);
+  add("restart", LimitAction::kRestart);
+  add("disable", LimitAction::kDisable);
+
+  expect_config("max_prefix", s);
+}
+
+TEST(BirdConfig, BothFamiliesOverOneSession) {
+  Speaker s = speaker();
+  s.node_addresses = {ip("10.0.1.11"), ip("fd00:1::11")};
+  s.blocks = {cidr("10.244.3.64/26"), cidr("fd00:244::40/122")};
+  s.peers = {peer("over4", "10.0.1.5", 64512),
+             peer("over6", "fd00:1::6", 64512)};
+  for (Peer& p : s.peers) {
+    p.families = {Family::kV6, Family::kV4};
+  }
+
+  expect_config("both_families", s);
+}
+
+TEST(BirdConfig, IPv4OverIPv6NextHops) {
+  Speaker s = speaker();
+  s.node_addresses = {ip("fd00:1::11")};
+  s.blocks = {cidr("10.244.3.64/26")};
+  s.peers = {peer("rr1", "fd00:1::5", 64512)};
+  s.peers[0].families = {Family::kV4};
+  s.peers[0].extended_next_hop = true;
+
+  expect_config("extended_next_hop", s);
+}
+
+TEST(BirdConfig, ANodeThatDrainsSaysSoToEveryPeer) {
+  Speaker s = speaker();
+  s.blocks = {cidr("10.244.3.64/26")};
+  s.peers = {peer("rr1", "10.0.1.5", 64512), peer("tor", "10.0.1.6", 65001)};
+  s.peers[0].announcement.local_preference = 200;
+  s.drain = Announcement{{{65535, 0, {}}}, 4000, 0, 0};
+
+  expect_config("drain", s);
+}
+
+TEST(BirdConfig, BlocksThatMeetADeniedNetworkAreLeftOutAndDenied) {
+  Speaker s = speaker();
+  s.never_announced = {cidr("10.96.0.0/16"), cidr("fd00:96::/108")};
+  const Cidr good = cidr("10.244.3.64/26");
+  s.blocks = {good, cidr("10.96.4.0/26"), cidr("10.96.0.0/12"),
+              cidr("10.0.1.0/26"), cidr("fd00:96::40/122")};
+  s.peers = {peer("rr1", "10.0.1.5", 64512)};
+
+  EXPECT_EQ(announceable(s), std::vector{good});
+  EXPECT_THAT(*render(s), Not(HasSubstr("route 10.96")));
+  expect_config("denied", s);
+}
+
+TEST(BirdConfig, AFamilyWithoutANextHopIsRefused) {
+  Speaker s = speaker();
+  s.peers = {peer("rr1", "10.0.1.5", 64512)};
+  s.peers[0].families = {Family::kV6};
+
+  EXPECT_THAT(render(s).error().msg, HasSubstr("no IPv6 address that could be "
+                                               "the next hop"));
+}
+
 TEST(BirdConfig, TheOrderOfPeersAndBlocksDoesNotMatter) {
   Speaker a = speaker();
   a.blocks = {cidr("10.244.3.64/26"), cidr("10.244.3.0/26")};
@@ -168,6 +278,17 @@ TEST(BirdConfig, ContradictionsAreRefusedWithTheirPeer) {
           [](Speaker& s) { s.peers[0].keepalive_time = seconds(91); });
   refuses("link-local", [](Speaker& s) { s.peers[0].address = ip("fe80::1"); });
   refuses("no IPv6", [](Speaker& s) { s.peers[0].address = ip("fd00::1"); });
+  refuses("restart time",
+          [](Speaker& s) { s.peers[0].restart_time = seconds(5000); });
+  refuses("BFD", [](Speaker& s) { s.peers[0].bfd.multiplier = 0; });
+  refuses("community", [](Speaker& s) {
+    s.peers[0].announcement.communities = {{65536, 1, {}}};
+  });
+  refuses("prepended",
+          [](Speaker& s) { s.peers[0].announcement.prepend = 11; });
+  refuses("\"rr1\": import", [](Speaker& s) {
+    s.peers[0].imports = {{{cidr("10.0.0.0/8"), 24, 16}}};
+  });
   refuses("multihop", [](Speaker& s) { s.peers[0].multihop = 256; });
   refuses("of this name", [](Speaker& s) {
     s.peers.push_back(peer("rr1", "10.0.1.6", 64512));

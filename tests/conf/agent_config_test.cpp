@@ -80,7 +80,7 @@ TEST(AgentConfig, ReadsAPeerOfTheFullExample) {
   const AgentConfig config =
       must_parse(*read_file(tests::source_dir() + "/tests/conf/full.json"));
 
-  ASSERT_EQ(config.bgp.peers.size(), 1U);
+  ASSERT_EQ(config.bgp.peers.size(), 2U);
   const BgpPeer& peer = config.bgp.peers[0];
   EXPECT_EQ(peer.name, "tor-1");
   EXPECT_EQ(peer.address, *IpAddr::parse("10.0.1.1"));
@@ -89,6 +89,27 @@ TEST(AgentConfig, ReadsAPeerOfTheFullExample) {
   EXPECT_EQ(peer.hold_time, std::chrono::seconds(30));
   EXPECT_EQ(peer.multihop, 2U);
   EXPECT_EQ(peer.source_address, *IpAddr::parse("10.0.1.11"));
+  EXPECT_TRUE(peer.ttl_security);
+  EXPECT_EQ(peer.restart_time, std::chrono::seconds(60));
+  EXPECT_TRUE(peer.long_lived_graceful_restart);
+  EXPECT_EQ(peer.stale_time, std::chrono::hours(12));
+  EXPECT_EQ(peer.bfd.mode, "graceful");
+  EXPECT_EQ(peer.bfd.interval, std::chrono::milliseconds(200));
+  EXPECT_EQ(peer.bfd.multiplier, 4U);
+  EXPECT_EQ(peer.families, (std::vector{Family::kV4, Family::kV6}));
+  EXPECT_FALSE(peer.next_hop_self);
+  EXPECT_EQ(peer.allow_own_as, 1U);
+  EXPECT_EQ(peer.communities,
+            (std::vector<Community>{{64512, 100, {}}, {4200000000, 1, 2}}));
+  EXPECT_EQ(peer.med, 50U);
+  EXPECT_EQ(peer.prepend, 2U);
+  EXPECT_EQ(peer.max_prefixes, 5000U);
+  EXPECT_EQ(peer.max_prefix_action, "block");
+  ASSERT_TRUE(peer.import.has_value());
+  EXPECT_EQ(*peer.import,
+            (std::vector<ImportRule>{{*Cidr::parse("10.244.0.0/16"), 26, 26}}));
+  EXPECT_TRUE(config.bgp.peers[1].extended_next_hop);
+  EXPECT_EQ(config.bgp.peers[1].local_preference, 200U);
 }
 
 TEST(AgentConfig, ReadsTheEniPartOfTheFullExample) {
@@ -323,8 +344,91 @@ INSTANTIATE_TEST_SUITE_P(
                     kInvalid, "/bgp/peers/0/passwordFile"},
         RefusedCase{R"({"bgp": {"import": ["10.0.0.1/8"]}})", kInvalid,
                     "/bgp/import/0"},
+        RefusedCase{R"({"bgp": {"import": ["10.0.0.0/8 ge 24 le 16"]}})",
+                    kInvalid, "/bgp/import/0"},
+        RefusedCase{R"({"bgp": {"import": ["10.0.0.0/8 le 33"]}})", kInvalid,
+                    "lengths from 8 to 32"},
+        RefusedCase{R"({"bgp": {"import": ["10.0.0.0/8 ge"]}})", kInvalid,
+                    "no import rule"},
+        RefusedCase{R"({"bgp": {"import": ["10.0.0.0/8 ge 9 ge 10"]}})",
+                    kInvalid, "no import rule"},
+        RefusedCase{R"({"cidrs": {"services": ["10.96.0.0/12"]},
+                       "bgp": {"import": ["10.0.0.0/8", "10.96.4.0/24"]}})",
+                    kInvalid, "/bgp/import/1"},
+        RefusedCase{R"({"bgp": {"drain": {"quiet": "6m"}}})", kInvalid,
+                    "/bgp/drain/quiet"},
+        RefusedCase{R"({"bgp": {"drain": {"communities": ["1"]}}})", kInvalid,
+                    "/bgp/drain/communities/0"},
         RefusedCase{R"({"bgp": {"bird": {"binary": ""}}})", kInvalid,
                     "/bgp/bird/binary"}));
+
+struct PeerCase {
+  const char* keys;
+  const char* where;
+};
+class AgentConfigRefusesAPeer : public ::testing::TestWithParam<PeerCase> {};
+
+TEST_P(AgentConfigRefusesAPeer, WithThePointerOfTheKey) {
+  const Result<AgentConfig> config = parse_agent_config(fmt::format(
+      R"({{"bgp": {{"peers": [{{"name": "a", {}}}]}}}})", GetParam().keys));
+
+  ASSERT_FALSE(config.has_value());
+  EXPECT_EQ(config.error().code, Code::kInvalidConfig);
+  EXPECT_THAT(config.error().msg, HasSubstr(GetParam().where));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Keys, AgentConfigRefusesAPeer,
+    ::testing::Values(
+        PeerCase{R"("address": "127.0.0.1")", "unicast"},
+        PeerCase{R"("address": "10.0.0.1", "restartTime": "0s")",
+                 "/bgp/peers/0/restartTime"},
+        PeerCase{R"("address": "10.0.0.1", "restartTime": "4096s")",
+                 "1s..4095s"},
+        PeerCase{R"("address": "10.0.0.1", "staleTime": "1500ms")",
+                 "/bgp/peers/0/staleTime"},
+        PeerCase{R"("address": "10.0.0.1", "gracefulRestart": false,
+                    "longLivedGracefulRestart": true)",
+                 "set both"},
+        PeerCase{R"("address": "10.0.0.1", "bfd": {"mode": "maybe"})",
+                 "/bgp/peers/0/bfd/mode"},
+        PeerCase{R"("address": "10.0.0.1", "bfd": {"interval": "5ms"})",
+                 "10ms..60s"},
+        PeerCase{R"("address": "10.0.0.1", "bfd": {"multiplier": 1})",
+                 "/bgp/peers/0/bfd/multiplier"},
+        PeerCase{R"("address": "10.0.0.1", "families": ["ipv5"])",
+                 "/bgp/peers/0/families/0"},
+        PeerCase{R"("address": "10.0.0.1", "families": ["ipv4", "ipv4"])",
+                 "twice"},
+        PeerCase{R"("address": "10.0.0.1", "extendedNextHop": true)",
+                 "/bgp/peers/0/extendedNextHop"},
+        PeerCase{R"("address": "10.0.0.1", "communities": ["65536:1"])",
+                 "/bgp/peers/0/communities/0"},
+        PeerCase{R"("address": "10.0.0.1", "communities": ["1:2:3:4"])",
+                 "no community"},
+        PeerCase{R"("address": "10.0.0.1", "communities": ["1:2", "1:2"])",
+                 "listed twice"},
+        PeerCase{R"("address": "10.0.0.1", "prepend": 11)",
+                 "/bgp/peers/0/prepend"},
+        PeerCase{R"("address": "10.0.0.1", "allowOwnAs": 11)",
+                 "/bgp/peers/0/allowOwnAs"},
+        PeerCase{R"("address": "10.0.0.1", "maxPrefixAction": "stop")",
+                 "/bgp/peers/0/maxPrefixAction"},
+        PeerCase{R"("address": "10.0.0.1", "import": ["10.0.0.1/8"])",
+                 "/bgp/peers/0/import/0"},
+        PeerCase{R"("address": "10.0.0.1", "hold": "90s")", "/bgp/peers/0/hold"}));
+
+TEST(ImportRule, MeansThePrefixAndAllInsideUnlessLengthsAreGiven) {
+  const auto rule = [](const char* text) { return *ImportRule::parse(text); };
+  const Cidr ten = *Cidr::parse("10.0.0.0/8");
+
+  EXPECT_EQ(rule("10.0.0.0/8"), (ImportRule{ten, 8, 32}));
+  EXPECT_EQ(rule("10.0.0.0/8 ge 16"), (ImportRule{ten, 16, 32}));
+  EXPECT_EQ(rule("10.0.0.0/8 le 24"), (ImportRule{ten, 8, 24}));
+  EXPECT_EQ(rule("10.0.0.0/8 le 24 ge 16"), (ImportRule{ten, 16, 24}));
+  EXPECT_EQ(rule("0.0.0.0/0"), (ImportRule{*Cidr::parse("0.0.0.0/0"), 0, 0}));
+  EXPECT_EQ(rule("::/0 le 128"), (ImportRule{*Cidr::parse("::/0"), 0, 128}));
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Eni, AgentConfigRefuses,
