@@ -66,6 +66,13 @@ enum class Code : std::uint16_t {
   kBirdConfigRefused = 181,
   kPeerDown = 182,
   kAdvertisementRefused = 183,
+  kPeerPasswordMismatch = 184,
+  kPeerUnreachable = 185,
+  kPeerAsMismatch = 186,
+  kPrefixLimit = 187,
+  kPrefixNotPropagated = 188,
+  kExportViolation = 189,
+  kRoutesDrained = 190,
 
   // Cloud.
   kZoneNotMapped = 200,

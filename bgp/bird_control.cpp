@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxLine = std::size_t{64} << 10;
 constexpr std::size_t kMaxLines = 200000;
+constexpr std::chrono::seconds kConfirmWithin(20);
 
 Error down(std::string_view what) {
   return make_error(Code::kBirdDown, "{}", what);
@@ -110,6 +111,9 @@ void add_detail(Session& session, const std::string& line) {
   }
   if (std::string error = value_of(line, "Last error"); !error.empty()) {
     session.last_error = std::move(error);
+  }
+  if (value_of(line, "Receive limit").ends_with("[HIT]")) {
+    session.limit_hit = true;
   }
   if (const std::string routes = value_of(line, "Routes"); !routes.empty()) {
     session.imported += count_before(routes, "imported");
@@ -243,7 +247,22 @@ Result<void> BirdControl::check(const std::string& file) {
 }
 
 Result<void> BirdControl::configure(const std::string& file) {
-  return reconfigure("configure " + TRY(quoted(file)));
+  return reconfigure(fmt::format("configure {} timeout {}", TRY(quoted(file)),
+                                 kConfirmWithin.count()));
+}
+
+Result<void> BirdControl::confirm() {
+  return reconfigure("configure confirm");
+}
+
+Result<void> BirdControl::reload_out() {
+  TRY(command("reload out all"));
+  return {};
+}
+
+Result<void> BirdControl::disable(std::string_view name) {
+  TRY(command("disable " + TRY(protocol(name))));
+  return {};
 }
 
 Result<void> BirdControl::undo() {
@@ -274,16 +293,37 @@ Result<Running> BirdControl::status() {
 
 Result<std::vector<Session>> BirdControl::sessions() {
   std::vector<Session> sessions;
+  std::vector<std::string> addresses;  // of the neighbours, side by side
+  bool any_bfd = false;
   for (const ReplyLine& line : TRY(command("show protocols all"))) {
     if (line.code == 1002) {
       Session session = parse_session(line.text);
-      if (session.name != "Name") sessions.push_back(std::move(session));
+      if (session.name == "Name") continue;
+      any_bfd |= session.kind == "BFD";
+      sessions.push_back(std::move(session));
+      addresses.emplace_back();
     }
     if (line.code == 1006 && !sessions.empty()) {
       add_detail(sessions.back(), line.text);
+      const std::string address = value_of(line.text, "Neighbor address");
+      if (!address.empty()) addresses.back() = address;
     }
   }
+  if (any_bfd) TRY(add_bfd(sessions, addresses));
   return sessions;
+}
+
+/// "10.0.1.5  eth0  Up  2026-01-02 10:00:00  0.300  0.900".
+Result<void> BirdControl::add_bfd(std::vector<Session>& sessions,
+                                  const std::vector<std::string>& addresses) {
+  for (const ReplyLine& line : TRY(command("show bfd sessions"))) {
+    const std::vector<std::string> parts = words(line.text);
+    if (line.code != 1020 || parts.size() < 4) continue;
+    for (std::size_t i = 0; i < sessions.size(); ++i) {
+      if (addresses[i] == parts[0]) sessions[i].bfd = parts[2];
+    }
+  }
+  return {};
 }
 
 Result<std::vector<Cidr>> BirdControl::exported(std::string_view name) {
@@ -303,6 +343,19 @@ Result<std::vector<Cidr>> BirdControl::exported(std::string_view name) {
     if (prefix) prefixes.push_back(*prefix);
   }
   return prefixes;
+}
+
+Result<bool> BirdControl::learned(const IpAddr& address) {
+  bool found = false;
+  for (const ReplyLine& line : TRY(exchange(fmt::format(
+           "show route for {} where source = RTS_BGP", address.to_string())))) {
+    found |= line.code == 1007;
+    if (is_error(line.code) && line.code != 8001) {
+      return make_error(Code::kInternal, "BIRD says {} {}", line.code,
+                        line.text);
+    }
+  }
+  return found;
 }
 
 Result<std::vector<std::string>> BirdControl::routes(const Cidr& prefix) {

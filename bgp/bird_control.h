@@ -34,6 +34,8 @@ struct Session {
   std::string since;
   std::string bgp_state;  // "Established", "Active", …; BGP only
   std::string last_error;
+  std::string bfd;  // "Up", "Down", "Init"; empty: no BFD
+  bool limit_hit = false;
   std::uint64_t imported = 0;
   std::uint64_t exported = 0;
 
@@ -58,11 +60,17 @@ class BirdControl {
   /// Parses `file` without using it. Errors: kBirdConfigRefused with BIRD's
   /// line and text.
   Result<void> check(const std::string& file);
-  /// Uses `file`; sessions whose part did not change stay up. Errors:
+  /// Uses `file`; sessions whose part did not change stay up. BIRD goes back
+  /// by itself when confirm() does not follow within some seconds. Errors:
   /// kBirdConfigRefused, and the earlier configuration goes on.
   Result<void> configure(const std::string& file);
+  Result<void> confirm();
   /// Back to the configuration before the last one.
   Result<void> undo();
+  /// Says everything to every peer again.
+  Result<void> reload_out();
+  /// Ends a session until the next start or `enable`.
+  Result<void> disable(std::string_view protocol);
   /// Ends BIRD so that routes stay with kernel and peers until it is back.
   Result<void> graceful_restart();
 
@@ -70,6 +78,8 @@ class BirdControl {
   Result<std::vector<Session>> sessions();
   /// What is announced to the peer of a BGP protocol now.
   Result<std::vector<Cidr>> exported(std::string_view protocol);
+  /// Whether a route learned by BGP leads to `address`.
+  Result<bool> learned(const IpAddr& address);
   /// Networks in BIRD's own tables, `prefix` itself only. Empty: none.
   Result<std::vector<std::string>> routes(const Cidr& prefix);
 
@@ -85,6 +95,8 @@ class BirdControl {
   Result<std::vector<ReplyLine>> read_reply(Deadline deadline);
   Result<std::string> read_line(Deadline deadline);
   Result<void> reconfigure(const std::string& command);
+  Result<void> add_bfd(std::vector<Session>& sessions,
+                       const std::vector<std::string>& addresses);
 
   UniqueFd fd_;
   std::chrono::milliseconds timeout_;

@@ -50,10 +50,48 @@ Result<void> replace_file(const BirdPaths& paths, const std::string& text) {
   return {};
 }
 
-Result<void> configure(const BirdPaths& paths) {
+/// The part that says what may leave and what is said of it.
+std::string export_part(const std::string& text) {
+  std::string part;
+  bool inside = false;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = text.find('\n', at);
+    const std::string line = text.substr(at, end - at);
+    inside = inside || line.starts_with("function linsey_may_leave") ||
+             line.find("linsey_export") != std::string::npos;
+    if (inside) part += line + "\n";
+    if (line == "}") inside = false;
+    if (end == std::string::npos) break;
+    at = end + 1;
+  }
+  return part;
+}
+
+Result<void> configure(const BirdPaths& paths, bool say_again) {
   BirdControl bird =
       TRY(BirdControl::connect(paths.control_socket, paths.timeout));
-  return bird.configure(paths.config_file);
+  TRY(bird.configure(paths.config_file));
+  CRASH_POINT("bird.configured");
+  // A BIRD that cannot answer now goes back by itself.
+  TRY(bird.status());
+  TRY(bird.confirm());
+  return say_again ? bird.reload_out() : Result<void>();
+}
+
+Result<std::vector<Violation>> violations_of(
+    BirdControl& bird, const std::vector<Session>& sessions,
+    const std::vector<Cidr>& allowed) {
+  std::vector<Violation> violations;
+  for (const Session& session : sessions) {
+    if (session.kind != "BGP" || !session.established()) continue;
+    for (const Cidr& prefix : TRY(bird.exported(session.name))) {
+      if (std::find(allowed.begin(), allowed.end(), prefix) == allowed.end()) {
+        violations.push_back({session.name, prefix});
+      }
+    }
+  }
+  return violations;
 }
 
 }  // namespace
@@ -66,7 +104,11 @@ Result<Applied> apply(const Speaker& speaker, const BirdPaths& paths) {
   if (applied.changed) {
     TRY(context(replace_file(paths, text), "write {}", paths.config_file));
   }
-  const Result<void> configured = configure(paths);
+  // BIRD 2.0.12 does not announce a route that comes together with the change
+  // of the filter that admits it.
+  const bool say_again =
+      applied.changed && earlier && export_part(*earlier) != export_part(text);
+  const Result<void> configured = configure(paths, say_again);
   applied.accepted = configured.has_value();
   if (configured) return applied;
   if (configured.error().code == Code::kBirdConfigRefused) {
@@ -101,11 +143,31 @@ Result<Observed> observe(const Speaker& speaker, const BirdPaths& paths) {
       observed.announced.push_back(prefix);
     }
   }
-  std::sort(observed.announced.begin(), observed.announced.end());
-  observed.announced.erase(
-      std::unique(observed.announced.begin(), observed.announced.end()),
-      observed.announced.end());
+  const std::vector<Cidr> allowed = announceable(speaker);
+  observed.violations = TRY(violations_of(bird, sessions, allowed));
+  std::vector<Cidr>& announced = observed.announced;
+  std::sort(announced.begin(), announced.end());
+  announced.erase(std::unique(announced.begin(), announced.end()),
+                  announced.end());
+  std::erase_if(announced, [&](const Cidr& prefix) {
+    return std::find(allowed.begin(), allowed.end(), prefix) == allowed.end();
+  });
   return observed;
+}
+
+Result<void> withdraw(const Speaker& speaker, const BirdPaths& paths,
+                      const Observed& observed) {
+  if (observed.violations.empty()) return {};
+  TRY(apply(speaker, paths));
+  BirdControl bird =
+      TRY(BirdControl::connect(paths.control_socket, paths.timeout));
+  TRY(bird.reload_out());
+  const std::vector<Session> sessions = TRY(bird.sessions());
+  for (const Violation& violation :
+       TRY(violations_of(bird, sessions, announceable(speaker)))) {
+    TRY(bird.disable(violation.protocol));
+  }
+  return {};
 }
 
 }  // namespace linsey::bgp

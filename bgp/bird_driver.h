@@ -27,12 +27,22 @@ struct BirdPaths {
   std::chrono::milliseconds timeout{5000};
 };
 
+/// A prefix that BIRD exports and may not.
+struct Violation {
+  std::string protocol;
+  Cidr prefix;
+
+  bool operator==(const Violation&) const = default;
+};
+
 /// What BIRD does at the moment.
 struct Observed {
   Running running;
   std::vector<Session> peers;  // in the order of Speaker::peers
   /// Blocks announced to at least one established peer.
   std::vector<Cidr> announced;
+  /// What any BGP protocol of BIRD, ours or not, exports beyond them.
+  std::vector<Violation> violations;
 };
 
 struct Applied {
@@ -46,7 +56,14 @@ struct Applied {
 /// kDiskFull; the earlier file and the earlier configuration go on.
 Result<Applied> apply(const Speaker& speaker, const BirdPaths& paths);
 
+/// Reads the sessions, and what BIRD itself says it exports on each.
 /// Errors: kBirdDown, kProtocolMismatch.
 Result<Observed> observe(const Speaker& speaker, const BirdPaths& paths);
+
+/// Takes back what `observed` found beyond the speaker's blocks: first by
+/// giving BIRD our file again, then by ending each session that still exports
+/// such a prefix. Errors: kBirdDown, kBirdConfigRefused.
+Result<void> withdraw(const Speaker& speaker, const BirdPaths& paths,
+                      const Observed& observed);
 
 }  // namespace linsey::bgp
