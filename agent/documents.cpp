@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/sha1.h"
+#include "conf/preflight.h"
 
 namespace linsey::agent {
 namespace {
@@ -91,8 +92,9 @@ void Documents::keep(const char* name, const std::string& text) const {
 /// force. The very first one is taken, and the node stands in quarantine.
 Result<conf::AgentConfig> Documents::accept(conf::AgentConfig config,
                                             const std::string& text) const {
+  TRY(check_against_node(config));
   std::vector<std::size_t> matching;
-  const conf::Labels labels = labels_for(config);
+  const conf::Labels labels = known_node(config).labels;
   for (std::size_t i = 0; i < config.modes.size(); ++i) {
     if (config.modes[i].selector.matches(labels)) matching.push_back(i);
   }
@@ -113,15 +115,26 @@ Result<conf::AgentConfig> Documents::accept(conf::AgentConfig config,
                     matching[1], first.name, second.name, own_name(config));
 }
 
-/// What is known of this node's labels, also before the node is loaded.
-conf::Labels Documents::labels_for(const conf::AgentConfig& config) const {
-  if (!node_.name.empty()) return node_.labels;
+/// The proof of the configuration's networks, with this node's own addresses:
+/// a pool that holds one would give it to a pod.
+Result<void> Documents::check_against_node(
+    const conf::AgentConfig& config) const {
+  conf::Plan plan;
+  conf::add_config(plan, config);
+  const conf::Node node = known_node(config);
+  plan.nodes.push_back({.name = node.name, .addresses = node.addresses});
+  return conf::check_plan(conf::networks_of(plan));
+}
+
+/// What is known of this node, also before it is loaded.
+conf::Node Documents::known_node(const conf::AgentConfig& config) const {
+  if (!node_.name.empty()) return node_;
   for (const std::string& path :
        {config.node.file, config.state_dir + "/" + kKeptNode}) {
     const Result<std::string> text = read_file(path);
     Result<conf::Node> node =
         text ? conf::parse_node(*text) : Result<conf::Node>(text.error());
-    if (node) return std::move(node->labels);
+    if (node) return std::move(node).value();
   }
   return {};
 }

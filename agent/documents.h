@@ -69,7 +69,8 @@ class Documents {
   Result<void> load_config();
   Result<conf::AgentConfig> accept(conf::AgentConfig config,
                                    const std::string& text) const;
-  conf::Labels labels_for(const conf::AgentConfig& config) const;
+  Result<void> check_against_node(const conf::AgentConfig& config) const;
+  conf::Node known_node(const conf::AgentConfig& config) const;
   void load_node();
   std::string kept(const char* name) const;
   void keep(const char* name, const std::string& text) const;

@@ -163,6 +163,21 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {Code::kBinDirUnusable, "BinDirUnusable", Class::kConfig, ""},
     {Code::kForeignBinary, "ForeignBinary", Class::kConflict, ""},
     {Code::kForeignConflist, "ForeignConflist", Class::kConflict, ""},
+
+    {Code::kBlockOutsidePool, "BlockOutsidePool", Class::kConfig,
+     "take the block from its pool, or correct the pool's CIDR"},
+    {Code::kRouteInsidePool, "RouteInsidePool", Class::kConfig,
+     "stop the router that announces it, or give pods another pool"},
+    {Code::kVpcRouteMissing, "VpcRouteMissing", Class::kConfig,
+     "add a route entry for it to the VPC's route table"},
+    {Code::kSecurityGroupBlocks, "SecurityGroupBlocks", Class::kConfig,
+     "add a rule that accepts all protocols for it to the security group"},
+    {Code::kDcRouteMissing, "DcRouteMissing", Class::kConfig,
+     "announce or add the route to the pod vSwitch in the data centre"},
+    {Code::kCapacityBelowMaxPods, "CapacityBelowMaxPods", Class::kConfig,
+     "lower the kubelet's maxPods, or give the node more addresses"},
+    {Code::kNoConfinement, "NoConfinement", Class::kConfig,
+     "use Kubernetes 1.30 or later, or accept the overlay no-policy"},
 });
 
 }  // namespace

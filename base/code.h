@@ -117,6 +117,15 @@ enum class Code : std::uint16_t {
   kBinDirUnusable = 250,
   kForeignBinary = 251,
   kForeignConflist = 252,
+
+  // The plan around the cluster.
+  kBlockOutsidePool = 260,
+  kRouteInsidePool = 261,
+  kVpcRouteMissing = 262,
+  kSecurityGroupBlocks = 263,
+  kDcRouteMissing = 264,
+  kCapacityBelowMaxPods = 265,
+  kNoConfinement = 266,
 };
 
 /// What kind of trouble a code is: picks back-off, metric label and event.

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "conf/agent_config.h"
+#include "ctl/preflight.h"
 #include "ctl/report.h"
 #include "rpc/client.h"
 #include "rpc/message.h"
@@ -28,6 +29,7 @@ struct Options {
   double timeout = 5;
   bool all = false;
   std::string file;
+  PreflightOptions preflight;
 
   bool json() const { return output == "json"; }
 };
@@ -119,6 +121,13 @@ Result<Outcome> config_check(const Options& options) {
   return result;
 }
 
+Result<Outcome> run_preflight(const Options& options) {
+  PreflightOptions asked = options.preflight;
+  asked.all = options.all;
+  asked.json = options.json();
+  return outcome(TRY(preflight(asked)));
+}
+
 Result<Outcome> version(const Options& options) {
   Outcome result;
   result.out = fmt::format("linseyctl {} (protocol {})\n", LINSEY_VERSION,
@@ -141,6 +150,22 @@ Outcome failed(const Options& options, const Error& error) {
 }
 
 using Command = Result<Outcome> (*)(const Options&);
+
+template <typename AddCommand>
+void declare_preflight(CLI::App& app, Options& options, AddCommand command) {
+  CLI::App* sub = app.add_subcommand(
+      "preflight", "does the plan hold? networks, zones, routes, rights");
+  sub->add_option("--plan", options.preflight.plan_file,
+                  "a plan (docs/preflight.md); without one, and without "
+                  "--config, this node is looked at");
+  sub->add_option("--config", options.preflight.config_file,
+                  "an agent.json, whose networks join the plan");
+  sub->add_flag("--node", options.preflight.node, "look at this node too");
+  sub->add_option("--root", options.preflight.root,
+                  "the node's files are below this");
+  sub->add_flag("--all", options.all, "list what holds, and every pair");
+  command(sub, run_preflight);
+}
 
 /// Declares the command line. The chosen command is left in `chosen`.
 void declare(CLI::App& app, Options& options, Command& chosen) {
@@ -177,6 +202,7 @@ void declare(CLI::App& app, Options& options, Command& chosen) {
       "check", "read and cross-check a file, without an agent");
   check->add_option("FILE", options.file, "an agent.json")->required();
   command(check, config_check);
+  declare_preflight(app, options, command);
   command(app.add_subcommand("version", "print the version"), version);
 }
 

@@ -93,6 +93,22 @@ TEST_F(DocumentsTest, ARefusedConfigurationLeavesTheLastValidOneInForce) {
   EXPECT_FALSE(documents->config_refused());
 }
 
+TEST_F(DocumentsTest, APoolThatHoldsTheNodesOwnAddressIsRefused) {
+  write(dir / "node/node.json",
+        R"({"metadata":{"name":"m1"},"status":{"addresses":[
+           {"type":"InternalIP","address":"10.244.0.9"}]}})");
+  const auto documents = open();
+  int changes = 0;
+  ASSERT_TRUE(documents->watch(loop, [&] { ++changes; }));
+
+  write_config(R"("pools":[{"name":"dc","cidr":"10.244.0.0/16"}])");
+  settle([&] { return changes > 0; });
+
+  ASSERT_TRUE(documents->config_refused());
+  EXPECT_EQ(documents->config_refused()->code, Code::kCidrOverlap);
+  EXPECT_THAT(documents->config_refused()->msg, HasSubstr("10.244.0.9"));
+}
+
 TEST_F(DocumentsTest, TheLastValidOneServesAStartToo) {
   (void)open();
   write_config("\"mtoo\":1300");
