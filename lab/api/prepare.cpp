@@ -97,6 +97,14 @@ void merge_strategically(Json& into, const Json& change) {
   }
 }
 
+/// A built-in type always shows both halves, empty as they may be.
+void complete(const ResourceType& type, Json& object) {
+  if (type.custom || !type.status) return;
+  for (const char* half : {"spec", "status"}) {
+    if (!object[half].is_object()) object[half] = Json::object();
+  }
+}
+
 void restore(Json& after, const Json& before, const char* member) {
   if (before.contains(member)) {
     after[member] = before[member];
@@ -203,6 +211,7 @@ Result<void> prepare_create(Target& target, Json& object) {
   object["kind"] = type.kind;
   if (type.custom && type.status) object.erase("status");
   if (type.plural == "pods") object["status"] = {{"phase", "Pending"}};
+  complete(type, object);
   return {};
 }
 
@@ -231,6 +240,7 @@ Result<void> prepare_update(const Target& target, const Json& before,
   after["apiVersion"] = before["apiVersion"];
   after["kind"] = before["kind"];
   separate_halves(target, before, after);
+  complete(*target.type, after);
   TRY(check_label_values(*target.type, after));
   return check_finalizers(target, before, after);
 }

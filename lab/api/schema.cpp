@@ -1,9 +1,12 @@
 #include "lab/api/schema.h"
 
 #include <algorithm>
+#include <map>
 #include <regex>
 #include <set>
 #include <utility>
+
+#include "lab/api/cel.h"
 
 namespace linsey::lab::api {
 namespace {
@@ -28,7 +31,8 @@ const std::set<std::string> kKnown{"type",
                                    "maxProperties",
                                    "nullable",
                                    "x-kubernetes-list-type",
-                                   "x-kubernetes-list-map-keys"};
+                                   "x-kubernetes-list-map-keys",
+                                   "x-kubernetes-validations"};
 
 struct Finder {
   std::vector<std::string> wrong;
@@ -54,6 +58,13 @@ std::int64_t length_of(const std::string& text) {
   });
 }
 
+const std::regex& compiled(const std::string& pattern) {
+  thread_local std::map<std::string, std::regex> known;
+  const auto found = known.find(pattern);
+  if (found != known.end()) return found->second;
+  return known.emplace(pattern, std::regex(pattern)).first->second;
+}
+
 void check_text(const Json& schema, const Json& value, const std::string& path,
                 Finder& found) {
   const auto& text = value.get_ref<const std::string&>();
@@ -68,7 +79,7 @@ void check_text(const Json& schema, const Json& value, const std::string& path,
   }
   if (schema.contains("pattern")) {
     const auto pattern = schema["pattern"].get<std::string>();
-    if (!std::regex_search(text, std::regex(pattern))) {
+    if (!std::regex_search(text, compiled(pattern))) {
       found.add(path, fmt::format("Invalid value: \"{}\": should match '{}'",
                                   text, pattern));
     }
@@ -151,11 +162,40 @@ void check(const Json& schema, const Json& value, const std::string& path,
   if (value.is_array()) check_list(schema, value, path, found);
 }
 
+/// Rules with oldSelf speak of changes only.
+void check_rules(const Json& schema, const Json& value, const Json* old,
+                 const std::string& path, Finder& found) {
+  for (const Json& rule :
+       schema.value("x-kubernetes-validations", Json::array())) {
+    const auto text = rule.value("rule", "");
+    if (text.find("oldSelf") != std::string::npos && old == nullptr) continue;
+    const CelScope self{nullptr, "self", &value};
+    const CelScope both{&self, "oldSelf", old};
+    const Result<Json> holds = run_cel(text, old == nullptr ? self : both);
+    if (holds && *holds == Json(true)) continue;
+    found.add(path, "Invalid value: " +
+                        (holds ? rule.value("message", "failed rule: " + text)
+                               : holds.error().msg));
+  }
+  if (!value.is_object()) return;
+  for (const auto& [name, member] : child(schema, "properties").items()) {
+    if (!value.contains(name)) continue;
+    const Json* before =
+        old != nullptr && old->contains(name) ? &(*old)[name] : nullptr;
+    check_rules(member, value[name], before, path + "." + name, found);
+  }
+}
+
 void find_unknown(const Json& schema, const std::string& path, Finder& found) {
   for (const auto& [key, value] : schema.items()) {
     if (!kKnown.contains(key)) {
       found.add(path + "." + key, "the simulator does not know this keyword");
     }
+  }
+  for (const Json& rule :
+       schema.value("x-kubernetes-validations", Json::array())) {
+    const auto parsed = parse_cel(rule.value("rule", ""));
+    if (!parsed) found.add(path, parsed.error().msg);
   }
   for (const auto& [name, member] : child(schema, "properties").items()) {
     find_unknown(member, path + "." + name, found);
@@ -212,9 +252,10 @@ void prune_and_default(const Json& schema, Json& object) {
 
 std::vector<std::string> violations(const Json& schema, const Json& object,
                                     const Json* old) {
-  (void)old;
   Finder found;
   check(schema, object, "", found);
+  // Rules may take the structure for granted.
+  if (found.wrong.empty()) check_rules(schema, object, old, "", found);
   return found.wrong;
 }
 

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "lab/api/policy.h"
+
 namespace linsey::lab::api {
 namespace {
 
@@ -30,6 +32,17 @@ std::string verb_of(const Call& call, const Target& target) {
   if (call.method == "DELETE") return all ? "deletecollection" : "delete";
   if (!call.option("watch").empty()) return "watch";
   return all ? "list" : "get";
+}
+
+/// A collection narrowed to one name counts as that name in RBAC.
+Target named(Target target, const Call& call) {
+  constexpr std::string_view kByName = "metadata.name=";
+  const std::string fields = call.option("fieldSelector");
+  if (target.name.empty() && fields.starts_with(kByName) &&
+      fields.find(',') == std::string::npos) {
+    target.name = fields.substr(kByName.size());
+  }
+  return target;
 }
 
 Served refusal(const Error& error) {
@@ -100,7 +113,8 @@ struct Server::Following {
   std::string kind;
   std::string api_version;
   Selection which;
-  std::uint64_t seen = 0;
+  std::uint64_t seen = 0;  // how far the history was read
+  std::uint64_t told = 0;  // the version that the client knows
   std::uint64_t bookmarks = 0;
   bool wants_bookmarks = false;
   Clock::time_point end;
@@ -113,6 +127,7 @@ struct Server::Following {
     if (!name_space.empty() && change.name_space != name_space) return;
     const bool before = change.before && which.matches(*change.before);
     const bool after = change.after && which.matches(*change.after);
+    if (before || after) told = change.version;
     if (after) {
       lines.push_back(event_line(before ? "MODIFIED" : "ADDED", *change.after));
     } else if (before) {
@@ -121,7 +136,8 @@ struct Server::Following {
   }
 
   void tell_bookmark(std::uint64_t version) {
-    seen = version;
+    if (version <= told) return;
+    seen = told = version;
     lines.push_back(event_line(
         "BOOKMARK",
         {{"kind", kind},
@@ -133,7 +149,9 @@ struct Server::Following {
 Server::Server(ServerOptions options)
     : options_(options),
       store_(options.history),
-      verbs_(store_, types_, [](const Attempt&) { return Result<void>(); }) {
+      verbs_(store_, types_, [this](const Attempt& attempt) {
+        return admitted(store_, attempt);
+      }) {
   for (const char* name : {"default", "kube-system"}) {
     (void)store_.put({"/api/v1/namespaces", "", name},
                      {{"apiVersion", "v1"},
@@ -212,7 +230,7 @@ Result<Json> Server::act(const Call& call, const User& user) {
     if (call.path == health) return Json("ok");
   }
   const Target target = TRY(types_.find(call.path));
-  TRY(access_.may(user, verb_of(call, target), target));
+  TRY(access_.may(user, verb_of(call, target), named(target, call)));
   return act_on(target, call, user);
 }
 
@@ -260,7 +278,7 @@ Result<Json> Server::write(const Target& target, const Call& call,
 Result<Server::Following> Server::begin(const Call& call) {
   const User user = TRY(access_.who(call.token));
   const Target target = TRY(types_.find(call.path));
-  TRY(access_.may(user, "watch", target));
+  TRY(access_.may(user, "watch", named(target, call)));
   Following one{.type = target.type->path(),
                 .name_space = target.name_space,
                 .kind = target.type->kind,
@@ -272,8 +290,9 @@ Result<Server::Following> Server::begin(const Call& call) {
   one.end = Clock::now() + std::chrono::seconds(seconds == 0 ? 1800 : seconds);
   one.next_bookmark = Clock::now() + options_.bookmark_every;
   one.seen = number_of(call.option("resourceVersion"));
+  one.told = one.seen;
   if (one.seen == 0) {
-    one.seen = store_.version();
+    one.seen = one.told = store_.version();
     for (const ObjectPtr& object : store_.all(one.type, one.name_space)) {
       if (one.which.matches(*object)) {
         one.lines.push_back(event_line("ADDED", *object));

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "lab/api/policy.h"
 #include "lab/api/prepare.h"
 #include "lab/api/schema.h"
 #include "lab/api/selection.h"
@@ -112,6 +113,12 @@ Result<void> Verbs::check(const ResourceType& type, Json& object,
     const std::vector<std::string> faults = definition_faults(object);
     if (!faults.empty()) {
       return invalid(type.kind, metadata_text(object, "name"), faults.front());
+    }
+  }
+  if (type.plural == "validatingadmissionpolicies") {
+    const std::string fault = policy_fault(object);
+    if (!fault.empty()) {
+      return invalid(type.kind, metadata_text(object, "name"), fault);
     }
   }
   if (!type.custom || type.schema.empty()) return {};
