@@ -146,7 +146,7 @@ const std::vector<Planted>& planted() {
        Code::kCloudForbidden,
        {"ecs:AssignPrivateIpAddresses", "grant"}},
       {"MissingRbacVerb",
-       [](Json& j) { j["rbac"].erase(13); },
+       [](Json& j) { j["rbac"].erase(14); },
        Code::kApiForbidden,
        {"patch ipblocks.linsey.dev", "grant"}},
       {"MissingLoopback",
