@@ -53,7 +53,7 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {Code::kCidrOverlap, "CidrOverlap", Class::kConfig,
      "give the networks disjoint CIDRs"},
     {Code::kStateCorrupt, "StateCorrupt", Class::kInternal,
-     "the damaged file is kept beside the new one; see docs/operations.md"},
+     "none needed: the damaged file is kept beside the new one"},
 
     {Code::kModeUnknown, "ModeUnknown", Class::kConfig,
      "label the node so that exactly one rule under modes selects it"},

@@ -136,7 +136,10 @@ Result<std::string> boot_id() {
 
 Result<FileLock> FileLock::acquire(const std::string& path, bool wait) {
   UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) return errno_error(errno, fmt::format("open lock {}", path));
+  const int number = errno;
+  // A read-only disk: any descriptor can be locked.
+  if (!fd) fd = UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return errno_error(number, fmt::format("open lock {}", path));
   while (flock(fd.get(), LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
     if (errno == EINTR) continue;
     if (errno == EWOULDBLOCK) {

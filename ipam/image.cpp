@@ -101,7 +101,13 @@ Result<void> check_file(const Connection& connection, Image& image) {
   if (verdict != "ok") add_damage(image, verdict);
   const std::int64_t version =
       TRY(connection.query_number("PRAGMA user_version"));
-  if (version != kSchemaVersion) {
+  if (version > kSchemaVersion && !image.damage) {
+    image.newer = make_error(
+        Code::kProtocolMismatch,
+        "the ledger has schema version {}, this linseyd writes version {}; run "
+        "the version that wrote it, or move the file away",
+        version, kSchemaVersion);
+  } else if (version != kSchemaVersion) {
     add_damage(image, fmt::format("schema version {} is not {}", version,
                                   kSchemaVersion));
   }

@@ -40,6 +40,8 @@ struct Image {
   std::uint64_t digest = 0;  // of the rows above
   /// The first damage found; the rows that verify are in all the same.
   std::optional<Error> damage;
+  /// Written by a newer version of ours: not to be touched (kProtocolMismatch).
+  std::optional<Error> newer;
 };
 
 /// Columns of one address, as written and as checked.

@@ -2,14 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <sstream>
 
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "ipam/codec.h"
 #include "ipam/image.h"
+#include "ipam/session.h"
 
 namespace linsey::ipam {
 namespace {
@@ -25,9 +28,9 @@ Result<std::string> set_aside(const std::string& path) {
     ++n;
   }
   const std::string aside = fmt::format("{}.corrupt-{}", path, n);
-  // The -shm file is only an index of the -wal file.
-  TRY(remove_file(path + "-shm"));
-  for (const char* suffix : {"-wal", ""}) {
+  // The database first: dying in between leaves none, which is a fresh start
+  // with the kernel as witness, never one that lacks its last saves.
+  for (const char* suffix : {"", "-wal", "-shm"}) {
     const std::string from = path + suffix;
     if (rename(from.c_str(), (aside + suffix).c_str()) != 0 &&
         errno != ENOENT) {
@@ -46,10 +49,11 @@ Instant carry_over(Instant since, Instant saved_at, Instant now,
 }
 
 void restore(Ledger& ledger, const Image& image, bool same_boot, Instant now) {
-  const bool clean = same_boot && !image.damage;
+  const bool clean = same_boot && !image.damage && !image.newer;
   for (const StoredAddress& stored : image.addresses) {
     AddressRow row = stored.row;
-    if (same_boot && row.since) row.since = std::min(*row.since, now);
+    const bool ahead = row.since && *row.since > now;  // the clock went back
+    if (same_boot && ahead) row.since = now;
     if (!same_boot) {
       if (row.state == State::kReserved) {
         row.state = State::kFree;
@@ -60,7 +64,7 @@ void restore(Ledger& ledger, const Image& image, bool same_boot, Instant now) {
                                ledger.options().cool_down);
       }
     }
-    ledger.restore(row, clean);
+    ledger.restore(row, clean && !ahead);
   }
   for (const StoredAttachment& stored : image.attachments) {
     ledger.restore(stored.held, stored.stale || !same_boot, clean);
@@ -86,20 +90,17 @@ struct Store::Database {
   Result<void> write_address(const Changes::Address& change);
   Result<void> write_attachment(const Changes::Attachment& change);
   Result<void> fill(const Changes& changes, Instant now);
+  Result<void> load(Loaded& loaded, Instant now);
   void remember(const Image& image);
   void forget();
-
-  /// One open file; the statements end before their connection does.
-  struct Session {
-    Connection connection;
-    Statement begin, commit, rollback;
-    Statement put_address, drop_address, put_attachment, drop_attachment;
-    Statement put_state;
-  };
-  static Result<Session> prepare(Connection connection);
+  Result<void> clear_way();
+  std::optional<Error> check_age(const Image& image) const;
+  void note_save(Instant now);
 
   StoreOptions options;
   std::optional<FileLock> lock;
+  UniqueFd last_save;               // PATH.last
+  std::optional<Error> in_the_way;  // why the file is not to be written
   std::optional<Session> session;
   // Checksums of what is committed, and of the transaction under way.
   std::map<IpAddr, std::uint64_t> addresses;
@@ -126,31 +127,75 @@ void Store::Database::forget() {
   digest = 0;
 }
 
-Result<Store::Database::Session> Store::Database::prepare(
-    Connection connection) {
-  Session s;
-  s.connection = std::move(connection);
-  s.begin = TRY(s.connection.prepare("BEGIN IMMEDIATE"));
-  s.commit = TRY(s.connection.prepare("COMMIT"));
-  s.rollback = TRY(s.connection.prepare("ROLLBACK"));
-  s.put_address = TRY(s.connection.prepare(
-      "REPLACE INTO address (address, source, grp, reserved, since, note, "
-      "checksum) VALUES (?, ?, ?, ?, ?, ?, ?)"));
-  s.drop_address =
-      TRY(s.connection.prepare("DELETE FROM address WHERE address = ?"));
-  s.put_attachment = TRY(s.connection.prepare(
-      "REPLACE INTO attachment (network, container_id, ifname, stale, "
-      "document, checksum) VALUES (?, ?, ?, ?, ?, ?)"));
-  s.drop_attachment =
-      TRY(s.connection.prepare("DELETE FROM attachment WHERE network = ? AND "
-                               "container_id = ? AND ifname = ?"));
-  s.put_state = TRY(s.connection.prepare(
-      "REPLACE INTO state (id, boot, saved_at, digest) VALUES (1, ?, ?, ?)"));
-  return s;
+/// A file that was not read is not written over: a newer version's stands until
+/// somebody moves it, one that could not be read until it can be.
+Result<void> Store::Database::clear_way() {
+  if (!in_the_way) return {};
+  if (path_exists(options.path)) {
+    if (in_the_way->code == Code::kProtocolMismatch) return *in_the_way;
+    (void)TRY(read_image(options.path));
+    log::warn("{} can be read again; it is kept as {}", options.path,
+              TRY(set_aside(options.path)));
+  }
+  in_the_way.reset();
+  return {};
+}
+
+/// The time of the last save stands beside the database too, so that one that
+/// lost its newest saves (a damaged or missing -wal file, a copy put back) is
+/// known for what it is. Only within a boot: after a power loss that is usual.
+std::optional<Error> Store::Database::check_age(const Image& image) const {
+  const Result<std::string> text = read_file(options.path + ".last");
+  if (!text) return std::nullopt;
+  std::istringstream words(*text);
+  std::string boot;
+  std::int64_t saved_at = 0;
+  words >> boot >> saved_at;
+  if (!words || boot != options.boot_id) return std::nullopt;
+  if (image.boot_id == boot && image.saved_at.count() >= saved_at) {
+    return std::nullopt;
+  }
+  return make_error(Code::kStateCorrupt, "its last saves are missing");
+}
+
+Result<void> Store::Database::load(Loaded& loaded, Instant now) {
+  loaded.fresh = true;
+  if (!path_exists(options.path)) return {};
+  Result<Image> image = read_image(options.path);
+  if (!image) {
+    in_the_way = context(image, "read the ledger").error();
+    if (in_the_way->code == Code::kTryAgainLater) return *in_the_way;
+    return {};
+  }
+  // Made, but never saved, is as good as not there.
+  loaded.fresh = !image->damage && !image->newer && image->boot_id.empty();
+  if (!image->damage && !loaded.fresh) image->damage = check_age(*image);
+  restore(loaded.ledger, *image, image->boot_id == options.boot_id, now);
+  if (image->newer) {
+    in_the_way = image->newer;
+  } else if (image->damage) {
+    const Result<std::string> aside = set_aside(options.path);
+    loaded.warnings.push_back(
+        corrupt(options.path, *image->damage,
+                aside ? *aside : "nothing, " + to_string(aside.error()),
+                image->attachments.size()));
+    CRASH_POINT("store.set_aside");
+  } else {
+    remember(*image);
+  }
+  return {};
+}
+
+/// One write into the cache; without it only check_age() sees less.
+void Store::Database::note_save(Instant now) {
+  const std::string line =
+      fmt::format("{} {:<20}\n", options.boot_id, now.count());
+  (void)pwrite(last_save.get(), line.data(), line.size(), 0);
 }
 
 Result<void> Store::Database::connect() {
   const std::string& path = options.path;
+  TRY(clear_way());
   if (!lock) lock = TRY(FileLock::acquire(path + ".lock"));
   // Created here so that nobody but its owner may read it; SQLite gives the
   // -wal and -shm files the same mode.
@@ -166,7 +211,9 @@ Result<void> Store::Database::connect() {
     TRY(fresh.exec("PRAGMA wal_checkpoint(TRUNCATE)"));
     CRASH_POINT("store.created");
   }
-  session = TRY(prepare(std::move(fresh)));
+  session = TRY(Session::prepare(std::move(fresh)));
+  last_save = UniqueFd(
+      ::open((path + ".last").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   return {};
 }
 
@@ -175,22 +222,13 @@ Result<void> Store::Database::write_address(const Changes::Address& change) {
   if (known != addresses.end()) new_digest ^= known->second;
   if (!change.row) {
     new_addresses.emplace_back(change.address, 0);
-    const std::string text = change.address.to_string();
-    return session->drop_address.bind(1, text).run();
+    return session->drop(change.address);
   }
   const AddressColumns columns(*change.row);
   const std::uint64_t checksum = columns.checksum();
   new_addresses.emplace_back(change.address, checksum);
   new_digest ^= checksum;
-  session->put_address.bind(1, columns.address)
-      .bind(2, columns.source)
-      .bind(3, columns.group)
-      .bind(4, columns.reserved)
-      .bind_null(5)
-      .bind(6, columns.note)
-      .bind(7, static_cast<std::int64_t>(checksum));
-  if (columns.since) session->put_address.bind(5, *columns.since);
-  return session->put_address.run();
+  return session->put(columns, checksum);
 }
 
 Result<void> Store::Database::write_attachment(
@@ -200,23 +238,14 @@ Result<void> Store::Database::write_attachment(
   if (known != attachments.end()) new_digest ^= known->second;
   if (change.held == nullptr) {
     new_attachments.emplace_back(key, 0);
-    return session->drop_attachment.bind(1, key.network)
-        .bind(2, key.container_id)
-        .bind(3, key.ifname)
-        .run();
+    return session->drop(key);
   }
   const std::string document = encode(*change.held);
   const std::uint64_t checksum =
       attachment_checksum(key, change.stale, document);
   new_attachments.emplace_back(key, checksum);
   new_digest ^= checksum;
-  return session->put_attachment.bind(1, key.network)
-      .bind(2, key.container_id)
-      .bind(3, key.ifname)
-      .bind(4, change.stale ? 1 : 0)
-      .bind(5, document)
-      .bind(6, static_cast<std::int64_t>(checksum))
-      .run();
+  return session->put(key, change.stale, document, checksum);
 }
 
 Result<void> Store::Database::fill(const Changes& changes, Instant now) {
@@ -229,21 +258,18 @@ Result<void> Store::Database::fill(const Changes& changes, Instant now) {
   for (const Changes::Attachment& change : changes.attachments) {
     TRY(write_attachment(change));
   }
-  TRY(session->put_state.bind(1, options.boot_id)
-          .bind(2, now.count())
-          .bind(3, static_cast<std::int64_t>(new_digest))
-          .run());
+  TRY(session->put_state(options.boot_id, now, new_digest));
   CRASH_POINT("store.written");
-  return session->commit.run();
+  return session->commit();
 }
 
 Result<void> Store::Database::write(const Changes& changes, Instant now) {
   if (!session) TRY(connect());
   CRASH_POINT("store.begin");
-  TRY(session->begin.run());
+  TRY(session->begin());
   Result<void> filled = fill(changes, now);
   if (!filled) {
-    (void)session->rollback.run();  // a full disk has rolled back already
+    (void)session->rollback();  // a full disk has rolled back already
     return filled;
   }
   CRASH_POINT("store.saved");
@@ -262,6 +288,7 @@ Result<void> Store::Database::write(const Changes& changes, Instant now) {
     }
   }
   digest = new_digest;
+  note_save(now);
   return {};
 }
 
@@ -280,23 +307,7 @@ Result<Store::Opened> Store::open(const StoreOptions& options, Instant now) {
   } else if (lock.error().code == Code::kTryAgainLater) {
     return lock.error();
   }
-  if (path_exists(options.path)) {
-    const Result<Image> image = read_image(options.path);
-    if (!image) return context(image, "read the ledger").error();
-    restore(loaded.ledger, *image, image->boot_id == options.boot_id, now);
-    if (image->damage) {
-      const Result<std::string> aside = set_aside(options.path);
-      loaded.warnings.push_back(
-          corrupt(options.path, *image->damage,
-                  aside ? *aside : "nothing, " + to_string(aside.error()),
-                  image->attachments.size()));
-      CRASH_POINT("store.set_aside");
-    } else {
-      database->remember(*image);
-    }
-  } else {
-    loaded.fresh = true;
-  }
+  TRY(database->load(loaded, now));
   const Result<void> connected = database->connect();
   if (!connected) {
     loaded.warnings.push_back(
@@ -307,7 +318,9 @@ Result<Store::Opened> Store::open(const StoreOptions& options, Instant now) {
 
 Result<void> Store::save(Ledger& ledger, Instant now) {
   const Changes changes = ledger.changes();
-  if (changes.empty()) return {};
+  if (changes.empty()) {
+    return database_->session ? Result<void>() : database_->connect();
+  }
   Result<void> written = database_->write(changes, now);
   if (!written && written.error().code == Code::kStateCorrupt) {
     log::error("{}: {}; it is set aside and written anew from memory",

@@ -6,7 +6,8 @@
 // is gone. Every row carries a checksum and the whole a digest, so damage that
 // SQLite cannot see is seen here. A damaged file is never deleted: it is set
 // aside as PATH.corrupt-N, the rows that still verify are taken over, and the
-// caller adds what the kernel shows. Times are boot times; on another boot
+// caller adds what the kernel shows. PATH.last tells one that lost its newest
+// saves. Times are boot times; on another boot
 // running cool-downs start again and holders are handed back as stale.
 // Rejected: one JSON file rewritten each time (700 µs and growing with pods).
 #pragma once
@@ -34,8 +35,10 @@ struct StoreOptions {
 /// What was on disk.
 struct Loaded {
   Ledger ledger;
-  std::vector<Error> warnings;  // kStateCorrupt, kDiskFull, kPermission
-  bool fresh = false;           // there was no database: expect nothing held
+  std::vector<Error> warnings;
+  /// Nothing was read: there was no database, none that was ever saved, or one
+  /// that cannot be read. Only the kernel knows what is held.
+  bool fresh = false;
 };
 
 /// What linseyctl shows of a database, also while the agent is dead.
@@ -49,10 +52,11 @@ class Store {
  public:
   struct Opened;
 
-  /// Opens or creates the database and loads it. Damage and a disk that cannot
-  /// be written are warnings, not errors: the agent must still serve DEL.
-  /// Errors: kTryAgainLater when another process has it open for writing,
-  /// kPermission when it may not be read.
+  /// Opens or creates the database and loads it. Damage (kStateCorrupt), a
+  /// newer version's file (kProtocolMismatch) and what cannot be read or written
+  /// (kDiskFull, kPermission, kIo) are warnings, not errors: the agent must
+  /// still serve DEL. Errors: kTryAgainLater when another process has it open
+  /// for writing.
   static Result<Opened> open(const StoreOptions& options, Instant now);
   /// Reads without locking anybody out. Errors: kIo, kStateCorrupt.
   static Result<Snapshot> read(const std::string& path);
@@ -61,7 +65,8 @@ class Store {
   Store& operator=(Store&&) noexcept;
   ~Store();
 
-  /// Commits the rows touched since the last successful save. On failure
+  /// Commits the rows touched since the last successful save; without any it
+  /// only sees to it that the file is open for writing. On failure
   /// nothing was written, the rows stay dirty and the next call tries again
   /// (opening the file anew if need be); the caller unwinds new assignments,
   /// releases stand. Errors: kDiskFull (also read-only), kIo, kPermission.

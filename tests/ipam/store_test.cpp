@@ -59,12 +59,12 @@ TEST_F(StoreTest, AMissingDatabaseIsAFreshStart) {
   EXPECT_TRUE(path_exists(dir_ / "ledger.db"));
 }
 
-TEST_F(StoreTest, AnUnusedDatabaseIsNoDamage) {
+TEST_F(StoreTest, ADatabaseThatWasNeverSavedIsAFreshStartToo) {
   (void)open();
 
   const auto opened = open();
 
-  EXPECT_FALSE(opened.loaded.fresh);
+  EXPECT_TRUE(opened.loaded.fresh);
   EXPECT_THAT(opened.loaded.warnings, IsEmpty());
 }
 

@@ -8,7 +8,10 @@
 
 namespace linsey::tests {
 
-TempDir::TempDir() : path_("/tmp/linsey-test-XXXXXX") {
+TempDir::TempDir() {
+  const char* place = std::getenv("TMPDIR");
+  path_ = std::string(place != nullptr && *place == '/' ? place : "/tmp") +
+          "/linsey-test-XXXXXX";
   if (mkdtemp(path_.data()) == nullptr) panic("mkdtemp failed");
 }
 
