@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "agent/wall_text.h"
+#include "base/wall_text.h"
 #include "base/json.h"
 #include "base/log.h"
 

@@ -1,10 +1,10 @@
-#include "agent/wall_text.h"
+#include "base/wall_text.h"
 
 #include <ctime>
 
 #include <fmt/core.h>
 
-namespace linsey::agent {
+namespace linsey {
 namespace {
 
 using std::chrono::system_clock;
@@ -31,4 +31,4 @@ std::string micro_time(system_clock::time_point time) {
   return text(whole, fmt::format(".{:06}", micros.count()));
 }
 
-}  // namespace linsey::agent
+}  // namespace linsey
