@@ -1,8 +1,8 @@
-// Measures ADD and DEL side by side: Linsey against the reference plugins and
-// against the bare kernel work, in one run, round by round in turn, first one
-// after the other, then 32 at once. Runs in a network namespace of its own with
-// the real agent; nothing of the machine is touched. Exit code: 0 all bars
-// hold, 1 one does not, 2 it could not be measured.
+// Measures ADD, CHECK and DEL side by side: Linsey against the reference
+// plugins and against the bare kernel work, in one run, round by round in turn,
+// first one after the other, then 32 at once. Runs in a network namespace of
+// its own with the real agent; nothing of the machine is touched. Exit code: 0
+// all bars hold, 1 one does not, 2 it could not be measured.
 #include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -76,12 +76,13 @@ using Way = Result<Series> (*)(std::span<const Launch>);
 
 struct Pair {
   Series add;
+  Series check;  // empty where the contender has none
   Series del;
 };
 
-/// ADD for every pod, a look whether the last can be reached, DEL for every
-/// pod. The namespaces are left to the caller, since the kernel's work when
-/// they go would fall into the next measurement.
+/// ADD for every pod, a look whether the last can be reached, CHECK and DEL
+/// for every pod. The namespaces are left to the caller, since the kernel's
+/// work when they go would fall into the next measurement.
 Result<Pair> add_and_del(const Contender& contender,
                          const std::vector<BenchPod>& pods, Way way) {
   Pair pair;
@@ -89,6 +90,10 @@ Result<Pair> add_and_del(const Contender& contender,
       TRY(context(way(adds_of(contender, pods)), "ADD by {}", contender.what));
   TRY(context(reach(contender.address(pods.back(), pair.add.runs.back().out)),
               "pod of {}", contender.what));
+  if (contender.check) {
+    pair.check = TRY(context(way(checks_of(contender, pods, pair.add)),
+                             "CHECK by {}", contender.what));
+  }
   pair.del = TRY(context(way(dels_of(contender, pods, pair.add)), "DEL by {}",
                          contender.what));
   return pair;
@@ -136,6 +141,9 @@ class AddBench {
       if (!keep) continue;
       const auto add = alone ? count_alone : count_together;
       add(findings_.figures[{contender.name, "ADD"}], pair.add);
+      if (contender.check) {
+        add(findings_.figures[{contender.name, "CHECK"}], pair.check);
+      }
       add(findings_.figures[{contender.name, "DEL"}], pair.del);
     }
     pods.clear();

@@ -56,10 +56,24 @@ Contender of_plugin(std::string name, std::string what, const Plugin& plugin) {
   contender.del = [plugin](const BenchPod& pod, const std::string& added) {
     return call(plugin, "DEL", pod, added);
   };
+  contender.check = [plugin](const BenchPod& pod, const std::string& added) {
+    return call(plugin, "CHECK", pod, added);
+  };
   contender.address = [](const BenchPod&, const std::string& added) {
     return first_address(added);
   };
   return contender;
+}
+
+std::vector<Launch> launches_of(
+    const std::function<Launch(const BenchPod&, const std::string&)>& launch,
+    const std::vector<BenchPod>& pods, const Series& added) {
+  std::vector<Launch> launches;
+  launches.reserve(pods.size());
+  for (std::size_t i = 0; i < pods.size(); ++i) {
+    launches.push_back(launch(pods[i], added.runs[i].out));
+  }
+  return launches;
 }
 
 std::string host_link(const BenchPod& pod) {
@@ -140,12 +154,13 @@ std::vector<Launch> adds_of(const Contender& contender,
 std::vector<Launch> dels_of(const Contender& contender,
                             const std::vector<BenchPod>& pods,
                             const Series& added) {
-  std::vector<Launch> launches;
-  launches.reserve(pods.size());
-  for (std::size_t i = 0; i < pods.size(); ++i) {
-    launches.push_back(contender.del(pods[i], added.runs[i].out));
-  }
-  return launches;
+  return launches_of(contender.del, pods, added);
+}
+
+std::vector<Launch> checks_of(const Contender& contender,
+                              const std::vector<BenchPod>& pods,
+                              const Series& added) {
+  return launches_of(contender.check, pods, added);
 }
 
 Launch version_of(const std::string& plugin) {

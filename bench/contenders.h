@@ -25,6 +25,8 @@ struct Contender {
   std::function<Launch(const BenchPod&)> add;
   /// `added` is what ADD printed; runtimes hand it back as prevResult.
   std::function<Launch(const BenchPod&, const std::string& added)> del;
+  /// CHECK, where the contender has one.
+  std::function<Launch(const BenchPod&, const std::string& added)> check;
   /// The pod's address, to try whether it can be reached.
   std::function<std::string(const BenchPod&, const std::string& added)> address;
 };
@@ -53,6 +55,11 @@ std::vector<Launch> adds_of(const Contender& contender,
 std::vector<Launch> dels_of(const Contender& contender,
                             const std::vector<BenchPod>& pods,
                             const Series& added);
+
+/// The contender has a check.
+std::vector<Launch> checks_of(const Contender& contender,
+                              const std::vector<BenchPod>& pods,
+                              const Series& added);
 
 /// VERSION of a plugin: its start-up and nothing else.
 Launch version_of(const std::string& plugin);

@@ -83,6 +83,11 @@ Result<void> trace(const Contender& ours, rpc::Client client,
   }
   const Series added = TRY(one_by_one(adds));
   const std::string after = TRY(client.get("/metrics"));
+  std::vector<Launch> checks = checks_of(ours, pods, added);
+  for (Launch& launch : checks) {
+    launch.env["LINSEY_TRACE"] = "1";
+  }
+  const Series checked = TRY(one_by_one(checks));
   std::vector<Launch> dels = dels_of(ours, pods, added);
   for (Launch& launch : dels) {
     launch.env["LINSEY_TRACE"] = "1";
@@ -95,6 +100,13 @@ Result<void> trace(const Contender& ours, rpc::Client client,
                             {"allocated", "waiting for the agent"},
                             {"wired", "kernel work"},
                             {"end", "result"}}));
+  findings.phases["CHECK"] =
+      TRY(phases_of(checked, {{"input", "reading and checking stdin"},
+                              {"asked", "asking the agent"},
+                              {"looked", "reading the kernel meanwhile"},
+                              {"held", "waiting for the agent"},
+                              {"verified", "comparing"},
+                              {"end", "result"}}));
   findings.phases["DEL"] =
       TRY(phases_of(deleted, {{"input", "reading and checking stdin"},
                               {"down", "kernel work, path down"},

@@ -31,6 +31,11 @@ double compare(const Findings& findings, const std::string& verb,
                : ratio(ours.share.median(), theirs.share.median());
 }
 
+double check_to_add(const Findings& findings) {
+  return ratio(of(findings, "linsey", "CHECK").alone.median(),
+               of(findings, "linsey", "ADD").alone.median());
+}
+
 Bar bar(const Findings& findings, const std::string& verb,
         const std::string& other, std::pair<bool, double> which) {
   const auto [alone, limit] = which;
@@ -52,8 +57,9 @@ std::string rows_of(const Findings& findings, const std::string& verb) {
   std::string text;
   for (const auto& [name, what] : findings.contenders) {
     const Figures& f = of(findings, name, verb);
+    if (f.alone.count() + f.together.count() == 0) continue;
     text += fmt::format(
-        "{:<4} {:<18} {:>5} {:>9.2f} {:>9.2f} {:>7} {:>9.2f} {:>9.2f} {:>11.2f}"
+        "{:<5} {:<18} {:>5} {:>9.2f} {:>9.2f} {:>7} {:>9.2f} {:>9.2f} {:>11.2f}"
         "\n",
         verb, what, f.alone.count(), milliseconds(f.alone.median()),
         milliseconds(f.alone.p99()), f.together.count(),
@@ -110,11 +116,12 @@ std::vector<Bar> bars_of(const Findings& findings) {
 
 std::string table_of(const Findings& findings) {
   std::string text = fmt::format(
-      "                        one after the other (ms)  {:>2} at once (ms)\n"
-      "verb contender              n    median       p99       n    median"
+      "                         one after the other (ms)  {:>2} at once (ms)\n"
+      "verb  contender              n    median       p99       n    median"
       "       p99    for each\n",
       findings.batch);
-  text += rows_of(findings, "ADD") + rows_of(findings, "DEL");
+  text += rows_of(findings, "ADD") + rows_of(findings, "CHECK") +
+          rows_of(findings, "DEL");
   text +=
       phases_of(findings) + sizes_of(findings) +
       fmt::format(
@@ -123,6 +130,8 @@ std::string table_of(const Findings& findings) {
           findings.load, findings.processors,
           findings.load > findings.processors ? ": BUSY, the figures say little"
                                               : "");
+  text += fmt::format("      CHECK of linsey / its ADD, alone   {:.2f}\n",
+                      check_to_add(findings));
   for (const Bar& b : bars_of(findings)) {
     text +=
         fmt::format("{} {:<34} {:.2f} (at most {:.2f})\n",
@@ -153,6 +162,7 @@ std::string json_of(const Findings& findings) {
                             {"limit", b.limit},
                             {"holds", b.holds()}});
   }
+  json["checkToAdd"] = check_to_add(findings);
   json["batch"] = findings.batch;
   json["load"] = findings.load;
   json["processors"] = findings.processors;

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/rollback.h"
 #include "datapath/plan.h"
+#include "netlink/desired.h"
 #include "netlink/netns.h"
 #include "netlink/socket.h"
 
@@ -65,6 +66,17 @@ Result<Wired> wire(const Plan& plan, const netlink::NetNs& pod, Rollback& undo,
 /// another MTU are no difference. Errors: kKernel, kInvalidNetns.
 Result<std::vector<std::string>> verify(const Plan& plan,
                                         const netlink::NetNs& pod);
+/// Both ends of a path as they stand, each nullopt when it is not there.
+struct Seen {
+  std::optional<netlink::Observed> pod;
+  std::optional<netlink::Observed> host;  // under the name of `key` and `pod`
+};
+
+/// verify in two steps: the kernel is read while something else is waited for,
+/// the plan compared afterwards. Errors: as verify.
+Result<Seen> look(const netlink::NetNs& netns, const ipam::AttachmentKey& key,
+                  const ipam::Pod& pod);
+Result<std::vector<std::string>> verify(const Plan& plan, Seen seen);
 /// As verify, of the host's side alone: for the agent, which enters no pod.
 Result<std::vector<std::string>> verify_host(const Plan& plan);
 /// Makes the host's side true again without touching the pod or the link's

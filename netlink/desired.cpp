@@ -89,9 +89,8 @@ void compare_link(Differences& out, const Desired& desired, const Link& link) {
   }
 }
 
-Result<void> compare_addresses(Differences& out, Socket& socket,
-                               const Desired& desired, int index) {
-  const auto have = TRY(socket.addresses(index));
+void compare_addresses(Differences& out, const Desired& desired,
+                       const std::vector<Address>& have) {
   for (const Address& want : desired.addresses) {
     const auto it = std::ranges::find(have, want.cidr, &Address::cidr);
     if (it == have.end()) {
@@ -100,31 +99,52 @@ Result<void> compare_addresses(Differences& out, Socket& socket,
       out.add("address {} is tentative", want.cidr.to_string());
     }
   }
-  return {};
 }
 
-Result<void> compare_routes(Differences& out, Socket& socket,
-                            const Desired& desired, int index) {
-  const auto have = TRY(socket.routes({.link_index = index}));
+void compare_routes(Differences& out, const Desired& desired,
+                    const Observed& observed) {
   for (const Route& want : desired.routes) {
-    const Route wanted = as_read(on_link(want, index));
+    const Route wanted = as_read(on_link(want, observed.link.index));
     const bool there = std::ranges::any_of(
-        have, [&](const Route& route) { return as_read(route) == wanted; });
+        observed.routes,
+        [&](const Route& route) { return as_read(route) == wanted; });
     if (!there) out.add("route {} is missing", to_text(want));
   }
-  return {};
 }
 
-Result<void> compare_neighbors(Differences& out, Socket& socket,
-                               const Desired& desired, int index) {
-  const auto have = TRY(socket.neighbors(index));
+void compare_neighbors(Differences& out, const Desired& desired,
+                       const Observed& observed) {
   for (const Neighbor& want : desired.neighbors) {
-    if (std::ranges::count(have, on_link(want, index)) == 0) {
+    if (std::ranges::count(observed.neighbors,
+                           on_link(want, observed.link.index)) == 0) {
       out.add("neighbour {} {} is missing", want.addr.to_string(),
               want.mac.to_string());
     }
   }
-  return {};
+}
+
+/// Only what `desired` speaks of: each list is a round trip.
+Result<Observed> observe_for(Socket& socket, const Desired& desired,
+                             Link link) {
+  Observed seen;
+  seen.link = std::move(link);
+  const int index = seen.link.index;
+  if (!desired.addresses.empty()) {
+    seen.addresses = TRY(socket.addresses(index));
+  }
+  for (const Family family : kFamilies) {
+    const bool any = std::ranges::any_of(
+        desired.routes,
+        [&](const Route& route) { return route.dst.family() == family; });
+    if (!any) continue;
+    const auto found =
+        TRY(socket.routes({.family = family, .link_index = index}));
+    seen.routes.insert(seen.routes.end(), found.begin(), found.end());
+  }
+  if (!desired.neighbors.empty()) {
+    seen.neighbors = TRY(socket.neighbors(index));
+  }
+  return seen;
 }
 
 Result<void> compare_rules(Differences& out, Socket& socket,
@@ -174,20 +194,50 @@ Result<void> apply(Socket& socket, const Desired& desired, Apply how) {
   return socket.run(batch);
 }
 
-Result<std::vector<std::string>> verify(Socket& socket,
-                                        const Desired& desired) {
+Result<std::optional<Observed>> observe(Socket& socket, const std::string& name,
+                                        Routes routes) {
+  auto link = TRY(socket.find_link(name));
+  if (!link) return std::optional<Observed>();
+  Observed seen;
+  seen.link = *std::move(link);
+  seen.addresses = TRY(socket.addresses(seen.link.index));
+  const int index = routes == Routes::kAll ? 0 : seen.link.index;
+  seen.routes = TRY(socket.routes({.link_index = index}));
+  seen.neighbors = TRY(socket.neighbors(seen.link.index));
+  return std::optional<Observed>(std::move(seen));
+}
+
+std::vector<std::string> compare(const Desired& desired,
+                                 const std::optional<Observed>& observed) {
   Differences out(desired);
-  const auto link = TRY(socket.find_link(desired.name));
-  if (!link) {
+  if (!observed) {
     out.add("link is missing");
   } else {
-    compare_link(out, desired, *link);
-    TRY(compare_addresses(out, socket, desired, link->index));
-    TRY(compare_routes(out, socket, desired, link->index));
-    TRY(compare_neighbors(out, socket, desired, link->index));
+    compare_link(out, desired, observed->link);
+    compare_addresses(out, desired, observed->addresses);
+    compare_routes(out, desired, *observed);
+    compare_neighbors(out, desired, *observed);
   }
+  return out.take();
+}
+
+Result<std::vector<std::string>> verify_rules(Socket& socket,
+                                              const Desired& desired) {
+  Differences out(desired);
   TRY(compare_rules(out, socket, desired));
   return out.take();
+}
+
+Result<std::vector<std::string>> verify(Socket& socket,
+                                        const Desired& desired) {
+  std::optional<Observed> seen;
+  auto link = TRY(socket.find_link(desired.name));
+  if (link) seen = TRY(observe_for(socket, desired, *std::move(link)));
+  std::vector<std::string> found = compare(desired, seen);
+  for (std::string& one : TRY(verify_rules(socket, desired))) {
+    found.push_back(std::move(one));
+  }
+  return found;
 }
 
 Result<void> remove(Socket& socket, const Desired& desired) {

@@ -5,6 +5,7 @@
 // CHECK, DEL and the agent's repair all read the same value.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,26 @@ void add_to(Batch& batch, const Desired& desired, int index,
 /// is no such link (kRepair only makes what hangs on it).
 Result<void> apply(Socket& socket, const Desired& desired,
                    Apply how = Apply::kExact);
+
+/// What stands on one link.
+struct Observed {
+  Link link;
+  std::vector<Address> addresses;
+  std::vector<Route> routes;
+  std::vector<Neighbor> neighbors;  // permanent ones
+};
+
+/// Reads the link `name` and what hangs on it, or with every route of its
+/// namespace; nullopt when there is no such link. Errors: kKernel.
+enum class Routes : std::uint8_t { kOfLink, kAll };
+Result<std::optional<Observed>> observe(Socket& socket, const std::string& name,
+                                        Routes routes);
+/// The rules of `desired` that are missing. No round trip when it has none.
+Result<std::vector<std::string>> verify_rules(Socket& socket,
+                                              const Desired& desired);
+/// As verify, without rules, of what was read before. Pure.
+std::vector<std::string> compare(const Desired& desired,
+                                 const std::optional<Observed>& observed);
 
 /// What differs, one sentence each; empty: all as wanted. More than wanted is
 /// no difference, nor is another MTU. Errors: kKernel.

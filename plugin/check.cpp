@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "netlink/socket.h"
-
 namespace linsey::plugin {
 namespace {
 
@@ -92,24 +90,22 @@ std::string join(const Differences& differences) {
 }  // namespace
 
 Result<void> compare(const CniResult& previous, const Call& call,
-                     const netlink::NetNs& pod, const datapath::Plan& plan) {
+                     const std::optional<netlink::Observed>& pod,
+                     const datapath::Plan& plan) {
   const std::optional<std::size_t> index = find_ours(previous, call);
   if (!index) {
     return make_error(Code::kStateMismatch,
                       "prevResult has no interface {} in a sandbox",
                       call.ifname);
   }
-  netlink::Socket socket = TRY(netlink::Socket::open_in(pod));
-  const std::optional<netlink::Link> link = TRY(socket.find_link(call.ifname));
-  if (!link) {
+  if (!pod) {
     return make_error(Code::kStateMismatch, "the pod has no interface {}",
                       call.ifname);
   }
   Differences differences;
-  compare_interface(previous.interfaces[*index], call, *link, differences);
-  compare_addresses(previous, *index, TRY(socket.addresses(link->index)), plan,
-                    differences);
-  compare_routes(previous, TRY(socket.routes()), differences);
+  compare_interface(previous.interfaces[*index], call, pod->link, differences);
+  compare_addresses(previous, *index, pod->addresses, plan, differences);
+  compare_routes(previous, pod->routes, differences);
   if (differences.empty()) return {};
   return Error{Code::kStateMismatch, join(differences), {}};
 }

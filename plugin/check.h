@@ -1,19 +1,22 @@
 // CHECK: does what the runtime was told still hold?
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
 #include "datapath/plan.h"
-#include "netlink/netns.h"
+#include "netlink/desired.h"
 #include "plugin/call.h"
 #include "plugin/result.h"
 
 namespace linsey::plugin {
 
-/// Compares prevResult with the pod's namespace and with the plan: our
+/// Compares prevResult with what was seen in the pod and with the plan: our
 /// interface with its sandbox and MAC, every address on it, every route listed.
 /// More in the kernel than was listed is fine, since plugins after us may have
-/// added it. Errors: kStateMismatch naming all that differs; kKernel.
+/// added it. Errors: kStateMismatch naming all that differs.
 Result<void> compare(const CniResult& previous, const Call& call,
-                     const netlink::NetNs& pod, const datapath::Plan& plan);
+                     const std::optional<netlink::Observed>& pod,
+                     const datapath::Plan& plan);
 
 }  // namespace linsey::plugin

@@ -87,14 +87,23 @@ Result<void> check(const Call& call) {
                       "CHECK needs prevResult; the runtime must pass it");
   }
   const netlink::NetNs pod = TRY(open_pod_netns(call));
-  const ipam::Held held = TRY(agent_for_add(call).check(call.key()));
+  Result<datapath::Seen> looked =
+      make_error(Code::kInternal, "the kernel was not looked at");
+  const ipam::Held held = TRY(agent_for_add(call).check(call.key(), [&] {
+    trace::mark("asked");
+    looked = datapath::look(pod, call.key(), pod_of(call.args));
+    trace::mark("looked");
+  }));
+  trace::mark("held");
+  const datapath::Seen seen = TRY(std::move(looked));
   const datapath::Plan plan =
       TRY(datapath::make_plan(held.attachment, held.allocation));
   ErrorList wrong;
-  for (const std::string& difference : TRY(datapath::verify(plan, pod))) {
+  for (const std::string& difference : TRY(datapath::verify(plan, seen))) {
     wrong.add(Error{Code::kStateMismatch, difference, {}});
   }
-  wrong.add(compare(*previous, call, pod, plan));
+  wrong.add(compare(*previous, call, seen.pod, plan));
+  trace::mark("verified");
   return wrong.result();
 }
 

@@ -186,9 +186,11 @@ Result<void> Client::release(const ReleaseRequest& request) {
   return {};
 }
 
-Result<ipam::Held> Client::check(const ipam::AttachmentKey& key) {
+Result<ipam::Held> Client::check(const ipam::AttachmentKey& key,
+                                 const std::function<void()>& meanwhile) {
   return parse_held(
-      TRY(post("/v1/check", fmt::format(R"({{"key":{}}})", to_json(key)))));
+      TRY(call("POST", "/v1/check",
+               fmt::format(R"({{"key":{}}})", to_json(key)), meanwhile)));
 }
 
 Result<GcReply> Client::gc(const GcRequest& request) {

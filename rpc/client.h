@@ -44,7 +44,9 @@ class Client {
   /// Unknown keys succeed. Durable: the agent has committed it.
   Result<void> release(const ReleaseRequest& request);
   /// Errors: kUnknownAttachment.
-  Result<ipam::Held> check(const ipam::AttachmentKey& key);
+  /// `meanwhile` as in allocate().
+  Result<ipam::Held> check(const ipam::AttachmentKey& key,
+                           const std::function<void()>& meanwhile = {});
   Result<GcReply> gc(const GcRequest& request);
   Result<Status> status();
 

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Figures of line 2.4: STATUS while 64 ADDs run, CHECK beside ADD.
+"""Figures of line 2.4: STATUS while 64 ADDs run.
 
 Must run in namespaces of its own (tests/e2e/containerd/in_namespaces.py).
-Exit code 0 when STATUS's p99 is below 200 ms and a CHECK's median below half of
-an ADD's, both as whole processes in one run.
+Exit code 0 when the p99 of STATUS, as a whole process, is below 200 ms.
 """
 
 import os
@@ -50,34 +49,18 @@ def status_while_adding(world, rounds):
     return took
 
 
-def check_beside_add(world, count):
-    adds, checks = [], []
-    for _ in range(count):
-        netns, cid = world.sandbox(), world.cid()
-        ms, result = timed(lambda: world.add(netns, cid=cid))
-        adds.append(ms)
-        ms, outcome = timed(lambda: world.check(netns, result, cid=cid))
-        outcome.silent("CHECK")
-        checks.append(ms)
-        world.delete(netns, cid=cid)
-    return statistics.median(adds), statistics.median(checks)
-
-
 def main():
     build = pathlib.Path(os.environ["LINSEY_BUILD"])
     with tempfile.TemporaryDirectory(prefix="linsey-show-") as home:
         world = World(build / "plugin", build / "agent/linseyd", home)
         try:
             took = sorted(status_while_adding(world, 5))
-            add, check = check_beside_add(world, 100)
         finally:
             world.agent.stop()
     p99 = took[max(0, int(len(took) * 0.99) - 1)]
     print(f"STATUS while 64 ADDs run: {len(took)} calls, median "
           f"{statistics.median(took):.1f} ms, p99 {p99:.1f} ms (bar 200)")
-    print(f"ADD median {add:.2f} ms, CHECK median {check:.2f} ms, "
-          f"ratio {check / add:.2f} (bar 0.5)")
-    return 0 if p99 < 200 and check < 0.5 * add else 1
+    return 0 if p99 < 200 else 1
 
 
 if __name__ == "__main__":
