@@ -51,7 +51,7 @@ struct Action {
 struct Options {
   Duration node_grace = std::chrono::minutes(5);
   /// Counts alone are written no more often than this.
-  Duration count_pause = std::chrono::seconds(10);
+  Duration count_pause = std::chrono::seconds(60);
   std::size_t most_freed = 100;  // blocks in one plan
 };
 
