@@ -29,6 +29,14 @@ sigset_t ending_signals() {
   return set;
 }
 
+/// The directory itself where no file can be made in it: DEL must be served
+/// from a full or read-only disk too.
+Result<FileLock> lock_state(const std::string& directory) {
+  Result<FileLock> lock = FileLock::acquire(directory + "/agent.lock");
+  if (lock || lock.error().code == Code::kTryAgainLater) return lock;
+  return FileLock::acquire(directory);
+}
+
 Result<void> configure_log(const conf::Log& log) {
   const log::Level level = TRY(log::parse_level(log.level));
   return log::configure(
@@ -69,7 +77,7 @@ Result<std::unique_ptr<Daemon>> Daemon::open(const std::string& config_file,
 Result<void> Daemon::open_state() {
   const conf::AgentConfig& config = documents_->config();
   TRY(make_directories(config.state_dir, 0700));
-  lock_ = TRY(context(FileLock::acquire(config.state_dir + "/agent.lock"),
+  lock_ = TRY(context(lock_state(config.state_dir),
                       "is another linseyd running? lock {}", config.state_dir));
   boot_id_ = TRY(boot_id());
   ipam::Store::Opened opened =
@@ -79,7 +87,11 @@ Result<void> Daemon::open_state() {
                             clock_.now()));
   for (const Error& warning : opened.loaded.warnings) {
     log::error("ledger: {}", to_string(warning));
-    if (warning.code == Code::kStateCorrupt) kernel_is_witness_ = true;
+    if (warning.code == Code::kStateCorrupt ||
+        warning.code == Code::kProtocolMismatch) {
+      kernel_is_witness_ = true;
+    }
+    if (warning.code != Code::kStateCorrupt) unwritable_ = warning;
   }
   if (opened.loaded.fresh) kernel_is_witness_ = true;
   store_ = std::move(opened.store);
@@ -88,7 +100,11 @@ Result<void> Daemon::open_state() {
 }
 
 void Daemon::wire_ports() {
-  forgetter_ = std::make_unique<Forgetter>(kernel_worker_, metrics_);
+  forgetter_ = std::make_unique<Forgetter>(ForgetterDeps{
+      .loop = loop_,
+      .worker = kernel_worker_,
+      .metrics = metrics_,
+      .cool_down = [this] { return ledger_.options().cool_down; }});
   ports_ = std::make_unique<HostPorts>(
       [this](const std::string& script) -> Result<void> {
         if (!nft_) nft_ = TRY(netlink::Nft::open());
@@ -140,6 +156,7 @@ void Daemon::wire_service() {
           [this](const ipam::Attachment& attachment, const Error& why) {
             if (kube_) kube_->events().pod_refused(attachment.pod, why);
           }});
+  if (unwritable_) service_->set_save_error(*unwritable_);
   reconciler_ = std::make_unique<Reconciler>(ReconcilerDeps{
       .loop = loop_,
       .worker = kernel_worker_,
@@ -277,7 +294,7 @@ Result<void> Daemon::run() {
   TRY(reconciler_->at_start(kernel_is_witness_));
   const Result<void> restored = ports_->restore(ledger_.held());
   if (!restored) log::error("{}", to_string(restored.error()));
-  TRY(notes_->start());
+  notes_->start();
   TRY(api_->listen(config.socket, config.metrics_listen));
   log::info("linseyd serves node {} on {}", documents_->node_name(),
             config.socket);

@@ -68,7 +68,8 @@ class Daemon {
   std::optional<ipam::Store> store_;
   ipam::Ledger ledger_;
   std::string boot_id_;
-  bool kernel_is_witness_ = false;  // the ledger was lost or damaged
+  bool kernel_is_witness_ = false;   // the ledger was lost or damaged
+  std::optional<Error> unwritable_;  // why the ledger cannot be saved
   UniqueFd signals_;
   Worker node_worker_{loop_, "node"};
   Worker supply_worker_{loop_, "supply"};

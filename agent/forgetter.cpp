@@ -1,20 +1,43 @@
 #include "agent/forgetter.h"
 
+#include <cstdlib>
+#include <optional>
 #include <utility>
 
+#include "base/file.h"
 #include "base/log.h"
 
 namespace linsey::agent {
+namespace {
 
-Forgetter::Forgetter(Worker& worker, Metrics& metrics)
-    : worker_(worker), metrics_(metrics) {
-  metrics_.describe_counter("linsey_forgotten_connections_total",
-                            "Conntrack entries deleted with their address.");
-  metrics_.describe_gauge(
+constexpr unsigned kRepeats = 2;
+constexpr Duration kAgain = std::chrono::seconds(1);
+
+std::optional<Duration> seconds_in(const std::string& file) {
+  const Result<std::string> text = read_file(file, 64);
+  if (!text) return std::nullopt;
+  return std::chrono::seconds(std::atol(text->c_str()));
+}
+
+}  // namespace
+
+Forgetter::Forgetter(ForgetterDeps deps) : deps_(std::move(deps)) {
+  Metrics& metrics = deps_.metrics;
+  metrics.describe_counter("linsey_forgotten_connections_total",
+                           "Conntrack entries deleted with their address.");
+  metrics.describe_counter(
+      "linsey_forget_failures_total",
+      "Times conntrack entries of released addresses could not be deleted.");
+  metrics.describe_gauge(
       "linsey_conntrack_usable",
       "0 when the kernel refuses to delete conntrack entries.");
-  metrics_.on_collect(
-      [this] { metrics_.set("linsey_conntrack_usable", possible_ ? 1 : 0); });
+  metrics.on_collect([this] {
+    deps_.metrics.set("linsey_conntrack_usable", possible_ ? 1 : 0);
+  });
+}
+
+Forgetter::~Forgetter() {
+  deps_.loop.cancel(timer_);
 }
 
 void Forgetter::forget(const std::vector<IpAddr>& addresses) {
@@ -30,24 +53,56 @@ void Forgetter::forget_udp(std::uint16_t port) {
 void Forgetter::run() {
   if (running_ || waiting_.empty()) return;
   running_ = true;
-  worker_.submit(
-      [stale = std::exchange(waiting_, {})] {
-        return netlink::forget_connections(stale);
-      },
-      [this](const Result<std::size_t>& forgotten) {
-        running_ = false;
-        if (forgotten) {
-          metrics_.count("linsey_forgotten_connections_total", {},
-                         static_cast<double>(*forgotten));
-        } else if (possible_) {
-          log::warn(
-              "conntrack entries of released addresses cannot be "
-              "deleted, the cool-down must outlive them: {}",
-              to_string(forgotten.error()));
-        }
-        possible_ = forgotten.has_value();
-        run();
-      });
+  netlink::Stale stale = std::exchange(waiting_, {});
+  deps_.worker.submit([stale, forget = deps_.forget] { return forget(stale); },
+                      [this, stale](const Result<std::size_t>& forgotten) {
+                        running_ = false;
+                        if (!forgotten) {
+                          failed(stale, forgotten.error());
+                          return;
+                        }
+                        failures_ = 0;
+                        possible_ = true;
+                        deps_.metrics.count(
+                            "linsey_forgotten_connections_total", {},
+                            static_cast<double>(*forgotten));
+                        run();
+                      });
+}
+
+void Forgetter::failed(netlink::Stale stale, const Error& error) {
+  deps_.metrics.count("linsey_forget_failures_total");
+  const bool for_good = error.code == Code::kKernelFeatureMissing ||
+                        error.code == Code::kPermission;
+  if (!for_good && failures_ < kRepeats) {
+    ++failures_;
+    waiting_.addresses.merge(stale.addresses);
+    waiting_.udp_ports.merge(stale.udp_ports);
+    running_ = true;  // what comes meanwhile waits as well
+    timer_ = deps_.loop.after(kAgain, "forget connections", [this] {
+      running_ = false;
+      run();
+    });
+    return;
+  }
+  failures_ = 0;
+  if (possible_) warn(error);
+  possible_ = false;
+  run();
+}
+
+void Forgetter::warn(const Error& error) const {
+  const std::optional<Duration> syn_sent = seconds_in(deps_.syn_sent_file);
+  if (!syn_sent || deps_.cool_down() >= *syn_sent) return;
+  const auto whole = [](Duration duration) {
+    return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+  };
+  log::warn(
+      "conntrack entries of released addresses cannot be deleted, and "
+      "ipam.coolDown of {} s is shorter than the {} s that an unanswered "
+      "connection lives: a new pod may meet an old one's flows; raise it, or "
+      "load nf_conntrack_netlink: {}",
+      whole(deps_.cool_down()), whole(*syn_sent), to_string(error));
 }
 
 }  // namespace linsey::agent

@@ -53,7 +53,17 @@ std::string Notes::path(const std::string& name) const {
   return deps_.directory + "/" + name;
 }
 
-Result<void> Notes::start() {
+void Notes::start() {
+  const Result<void> watched = watch();
+  if (!watched) {
+    log::warn("release notes are looked for every {} s: {}",
+              std::chrono::duration_cast<std::chrono::seconds>(kAgain).count(),
+              to_string(watched.error()));
+  }
+  read_all();
+}
+
+Result<void> Notes::watch() {
   TRY(make_directories(deps_.directory, 0700));
   inotify_ = UniqueFd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify_) return errno_error(errno, "inotify");
@@ -68,7 +78,6 @@ Result<void> Notes::start() {
         }
         read_all();
       });
-  read_all();
   return {};
 }
 

@@ -34,10 +34,11 @@ class Notes {
   Notes& operator=(const Notes&) = delete;
 
   /// Makes the directory if it is missing, carries out what is there, watches.
-  /// Errors: kIo, kPermission, kDiskFull.
-  Result<void> start();
+  /// Where that cannot be, as on a full disk, it looks now and then.
+  void start();
 
  private:
+  Result<void> watch();
   void read_all();
   void read_one(const std::string& name);
   void done(const std::string& name, const Result<void>& freed);

@@ -174,9 +174,7 @@ void Reconciler::apply(const Actions& actions) {
         reserve.address, std::nullopt, reserve.note);
     if (!held) log::error("reconcile: {}", to_string(held.error()));
   }
-  for (const IpAddr& address : actions.unreserve) {
-    deps_.ledger.release_reserved(address, deps_.clock.now());
-  }
+  deps_.service.release_reserved(actions.unreserve);
   for (const datapath::OurLink& link : actions.remove_links) {
     log::warn("link {} of {}/{} has no row; it is removed", link.name,
               link.container_id, link.ifname);
@@ -212,9 +210,7 @@ void Reconciler::remove(const datapath::OurLink& link,
           done(seen.error());
           return;
         }
-        for (const IpAddr& address : addresses) {
-          deps_.ledger.release_reserved(address, deps_.clock.now());
-        }
+        deps_.service.release_reserved(addresses);
         done({});
       });
 }

@@ -231,13 +231,17 @@ Error Service::why_none() const {
                       "linseyd does not know its addresses yet");
   }
   const Health health = supplier_->health();
-  if (!health.ready) return health.why;
   const ipam::Counts counts = deps_.ledger.counts(deps_.clock.now());
-  return make_error(
-      Code::kAddressesExhausted,
-      "no address came free in time ({} held, {} cooling, {} reserved, {} "
-      "free)",
-      counts.held, counts.cooling, counts.reserved, counts.free);
+  const std::string numbers =
+      fmt::format("{} held, {} cooling, {} reserved, {} free", counts.held,
+                  counts.cooling, counts.reserved, counts.free);
+  if (!health.ready || health.why.code == Code::kEniNotReady) {
+    Error why = health.why;
+    why.msg += fmt::format(" ({})", numbers);
+    return why;
+  }
+  return make_error(Code::kAddressesExhausted,
+                    "no address came free in time ({})", numbers);
 }
 
 void Service::serve_waiters() {
@@ -292,7 +296,7 @@ void Service::commit() {
 }
 
 Result<void> Service::save() {
-  if (!deps_.ledger.dirty()) return {};
+  if (!deps_.ledger.dirty() && !save_error_) return {};
   const Instant began = deps_.clock.now();
   Result<void> saved = deps_.save();
   deps_.metrics.observe("linsey_commit_seconds",
@@ -310,11 +314,15 @@ Result<void> Service::save() {
         "it can",
         to_string(saved.error()));
   }
-  save_error_ = saved.error();
+  set_save_error(saved.error());
+  return saved;
+}
+
+void Service::set_save_error(const Error& error) {
+  save_error_ = error;
   deps_.loop.cancel(retry_timer_);
   // The turn that the timer makes calls commit() again.
   retry_timer_ = deps_.loop.after(kSaveRetry, "save again", [] {});
-  return saved;
 }
 
 void Service::stop() {

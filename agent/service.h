@@ -39,6 +39,9 @@ class Service {
   /// nullptr: nobody yet. The supplier outlives the service or is unset.
   void set_supplier(Supplier* supplier);
   SupplyHooks supply_hooks();
+  /// The ledger could not be opened for writing: no address is given until a
+  /// save goes through.
+  void set_save_error(const Error& error);
 
   // Requests. Replies come after commit(), at once or later.
 
@@ -61,6 +64,9 @@ class Service {
   /// earlier boot). `done` hears whether that is saved.
   void free_now(const ipam::AttachmentKey& key, const ipam::Pod& pod,
                 std::function<void(const Result<void>&)> done);
+
+  /// Addresses without a key that the kernel shows no more; they cool.
+  void release_reserved(const std::vector<IpAddr>& addresses);
 
   rpc::Status status() const;
   std::size_t waiting() const { return waiters_.size(); }

@@ -57,9 +57,7 @@ void Service::give_back(const AttachmentKey& key,
   const Instant now = deps_.clock.now();
   const ipam::Released released = deps_.ledger.release(key, now);
   // Held without a key since the ledger was lost: the path is gone now.
-  for (const IpAddr& address : seen) {
-    deps_.ledger.release_reserved(address, now);
-  }
+  release_reserved(seen);
   CRASH_POINT("release.freed");
   if (!released.addresses.empty()) deps_.forget(released.addresses);
   if (supplier_ != nullptr) {
@@ -68,6 +66,18 @@ void Service::give_back(const AttachmentKey& key,
     }
   }
   if (!waiters_.empty()) watch_cool_down();
+}
+
+void Service::release_reserved(const std::vector<IpAddr>& addresses) {
+  const Instant now = deps_.clock.now();
+  std::vector<IpAddr> ended;
+  for (const IpAddr& address : addresses) {
+    const auto row = deps_.ledger.row(address, now);
+    if (!row || row->state != ipam::State::kReserved) continue;
+    deps_.ledger.release_reserved(address, now);
+    ended.push_back(address);
+  }
+  if (!ended.empty()) deps_.forget(ended);
 }
 
 void Service::release(const rpc::ReleaseRequest& request,

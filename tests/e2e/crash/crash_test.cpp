@@ -7,14 +7,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
-#include "base/json.h"
 #include "base/process.h"
 #include "datapath/wire.h"
 #include "ipam/store.h"
+#include "tests/e2e/crash/test_pod.h"
 #include "tests/support/agent_process.h"
-#include "tests/support/golden.h"
 #include "tests/support/netns.h"
 
 namespace linsey {
@@ -22,63 +20,7 @@ namespace {
 
 using tests::AgentProcess;
 using tests::must;
-
-/// One pod: a namespace and the calls a runtime makes for it.
-class TestPod {
- public:
-  TestPod(const netlink::NetNs& host, const AgentProcess& agent, std::string id)
-      : host_(host),
-        agent_(agent),
-        id_(std::move(id)),
-        ns_(must(netlink::NetNs::create())) {}
-
-  /// Runs the plugin; "" for `crash_at` lets it live.
-  Finished call(const std::string& verb, const std::string& crash_at) const {
-    Command command;
-    command.argv = {tests::build_dir() + "/plugin/linsey"};
-    command.env = {
-        {"CNI_COMMAND", verb},
-        {"CNI_CONTAINERID", id_},
-        {"CNI_NETNS", ns_.path()},
-        {"CNI_IFNAME", "eth0"},
-        {"CNI_PATH", tests::build_dir() + "/plugin"},
-        {"CNI_ARGS", "K8S_POD_NAMESPACE=d;K8S_POD_NAME=" + id_},
-        {"LINSEY_CRASH_AT", crash_at},
-    };
-    command.stdin_data = dump_json({{"cniVersion", "1.0.0"},
-                                    {"name", "crash"},
-                                    {"type", "linsey"},
-                                    {"agentSocket", agent_.socket()},
-                                    {"notesDir", agent_.notes_dir()}});
-    command.netns_fd = host_.fd();
-    command.timeout = std::chrono::seconds(60);
-    return must(run(command));
-  }
-  Finished add(const std::string& crash_at = "") const {
-    return call("ADD", crash_at);
-  }
-  Finished del(const std::string& crash_at = "") const {
-    return call("DEL", crash_at);
-  }
-
-  /// What the kernel shows inside.
-  std::set<IpAddr> addresses() const {
-    netlink::Socket socket = must(netlink::Socket::open_in(ns_));
-    std::set<IpAddr> out;
-    for (const netlink::Address& address : must(socket.addresses())) {
-      const IpAddr& ip = address.cidr.addr();
-      if (!ip.is_loopback() && !ip.is_link_local()) out.insert(ip);
-    }
-    return out;
-  }
-  ipam::AttachmentKey key() const { return {"crash", id_, "eth0"}; }
-
- private:
-  const netlink::NetNs& host_;
-  const AgentProcess& agent_;
-  std::string id_;
-  netlink::NetNs ns_;
-};
+using tests::TestPod;
 
 struct Crash : tests::NetnsTest, ::testing::WithParamInterface<const char*> {
   void SetUp() override {
