@@ -139,6 +139,11 @@ void Api::post(rpc::RequestId id, const rpc::Request& request) {
     check(id, request);
   } else if (request.path == "/v1/gc") {
     gc(id, request);
+  } else if (const auto action = deps_.actions.find(request.path);
+             action != deps_.actions.end()) {
+    const Result<std::string> done = action->second(request.body);
+    (void)server_.answer(id,
+                         done ? rpc::ok(*done) : rpc::failure(done.error()));
   } else {
     fail(id, unknown_path(request));
   }

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "agent/loop.h"
 #include "agent/metrics.h"
@@ -28,6 +29,9 @@ struct ApiDeps {
   std::string node_name;
   /// JSON documents of the views, by path ("/v1/ipam").
   std::map<std::string, std::function<std::string()>> views;
+  /// What operators ask for (POST), by path; body in, JSON document out.
+  std::map<std::string, std::function<Result<std::string>(std::string_view)>>
+      actions;
 };
 
 class Api {

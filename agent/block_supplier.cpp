@@ -24,17 +24,31 @@ bool contains(const std::vector<Cidr>& blocks, const Cidr& block) {
 
 }  // namespace
 
-BlockSupplier::BlockSupplier(SupplierDeps deps) : deps_(std::move(deps)) {
+BlockSupplier::BlockSupplier(SupplierDeps deps)
+    : deps_(std::move(deps)), drain_(deps_.config.run_dir + "/routes-drain") {
   Metrics& metrics = deps_.metrics;
   metrics.describe_gauge("linsey_bird_up", "1 while BIRD answers");
   metrics.describe_gauge("linsey_bgp_session_established",
                          "1 while the session with the peer is established");
   metrics.describe_gauge("linsey_bgp_routes_imported",
                          "Routes taken from the peer");
+  metrics.describe_gauge("linsey_bgp_routes_exported",
+                         "Routes announced to the peer");
+  metrics.describe_gauge("linsey_bgp_bfd_up",
+                         "1 while the BFD session with the peer is up");
+  metrics.describe_gauge("linsey_bgp_session_fault",
+                         "1 while the session has the fault named by reason");
+  metrics.describe_gauge("linsey_bgp_blocks_not_propagated",
+                         "1 while other nodes' blocks are not learned");
+  metrics.describe_counter("linsey_bgp_session_flaps_total",
+                           "How often an established session ended");
+  metrics.describe_counter("linsey_bgp_export_violations_total",
+                           "Exports that were no block of ours, withdrawn");
   metrics.describe_gauge("linsey_bgp_blocks", "Blocks of this node by state");
 }
 
 void BlockSupplier::start() {
+  drain_.load(deps_.clock.now(), deps_.config.bgp.drain);
   take_over_ledger();
   config_changed();
 }
@@ -140,12 +154,14 @@ bool BlockSupplier::in_use(const Cidr& block) const {
 bool BlockSupplier::has_session(Family family) const {
   if (!speaker_) return !deps_.config.bgp.peers.empty();
   return std::ranges::any_of(
-      speaker_->speaker.peers,
-      [&](const bgp::Peer& peer) { return peer.address.family() == family; });
+      speaker_->speaker.peers, [&](const bgp::Peer& peer) {
+        return std::ranges::count(bgp::families_of(peer), family) > 0;
+      });
 }
 
 std::vector<Cidr> BlockSupplier::announced() const {
   std::vector<Cidr> result;
+  if (drain_.state() == RouteDrain::State::kWithdrawn) return result;
   for (const auto& [block, state] : blocks_) {
     if (state.contested && state.draining) continue;
     if (!state.draining || in_use(block)) result.push_back(block);
@@ -190,10 +206,16 @@ void BlockSupplier::sync() {
     schedule();
     return;
   }
+  if (drain_.state() == RouteDrain::State::kLowered) {
+    speaker_->speaker.drain = drain_announcement(deps_.config.bgp.drain);
+  }
   const conf::Bird& bird = deps_.config.bgp.bird;
+  looked_for_ = next_foreign();
   BirdJob job{.plan = *speaker_,
               .paths = {bird.config_file, bird.control_socket, bird.binary},
-              .in_use = report_ ? report_->in_use : std::nullopt};
+              .in_use = report_ ? report_->in_use : std::nullopt,
+              .md5 = report_ ? report_->md5 : std::nullopt,
+              .foreign = looked_for_};
   asking_ = true;
   deps_.worker.submit([job = std::move(job)] { return run_bird_job(job); },
                       [this](const BirdReport& report) { finish(report); });
@@ -209,6 +231,9 @@ void BlockSupplier::finish(const BirdReport& report) {
         report.observed && contains(report.observed->announced, block);
   }
   if (report.observed) note_peers(*report.observed);
+  note_violations(report);
+  note_unknown(report);
+  step_drain(report);
   const std::optional<Error> after = trouble();
   if (after && after != before) log::warn("BGP: {}", to_string(*after));
   if (!after && before) log::info("BGP: all is well again");
@@ -244,16 +269,6 @@ void BlockSupplier::forget_empty() {
   }
 }
 
-void BlockSupplier::note_peers(const bgp::Observed& observed) {
-  for (const bgp::Session& session : observed.peers) {
-    std::string& known = peer_states_[session.name];
-    if (known == session.bgp_state) continue;
-    log::info("BGP session {}: {} {}", session.name, session.bgp_state,
-              session.last_error);
-    known = session.bgp_state;
-  }
-}
-
 void BlockSupplier::schedule() {
   if (timer_ != 0) deps_.loop.cancel(timer_);
   timer_ = deps_.loop.after(pause(), "bird round", [this] {
@@ -266,6 +281,7 @@ Duration BlockSupplier::pause() const {
   if (!with(&Block::usable, false).empty()) return kRoundWaiting;
   const std::optional<Error> wrong = trouble();
   const bool refused = wrong && wrong->code == Code::kBirdConfigRefused;
+  if (drain_.state() == RouteDrain::State::kLowered) return kRoundWaiting;
   const bool draining = !with(&Block::draining, true).empty();
   if ((wrong && !refused) || draining || !kernel_) return kRoundTrouble;
   return kRoundQuiet;
@@ -304,6 +320,7 @@ void BlockSupplier::stop() {
 
 Result<ipam::Allocation> BlockSupplier::complete(
     const std::vector<IpAddr>& addresses) const {
+  if (const auto why = drained()) return *why;
   ipam::Allocation allocation;
   allocation.addresses = addresses;
   allocation.node_addresses = TRY(sources_for(addresses, deps_.node.addresses));

@@ -29,6 +29,10 @@ class BlockSupplier final : public Supplier {
  public:
   /// How long a new block waits for its first announcement.
   static constexpr Duration kAnnounceWait = std::chrono::seconds(10);
+  /// How long another node's block may be missing before it is told.
+  static constexpr Duration kPropagationWait = std::chrono::seconds(20);
+  /// How long a violation is told after it was withdrawn.
+  static constexpr Duration kViolationShown = std::chrono::minutes(5);
 
   explicit BlockSupplier(SupplierDeps deps);
 
@@ -43,6 +47,7 @@ class BlockSupplier final : public Supplier {
   /// wrong with BIRD or the peers.
   Health health() const override;
   std::string describe() const override;
+  Result<void> drain_routes(const DrainWish& wish) override;
   void stop() override;
 
  private:
@@ -66,6 +71,13 @@ class BlockSupplier final : public Supplier {
   void keep_kernel();
   Result<void> set_kernel() const;
   void note_peers(const bgp::Observed& observed);
+  void note_violations(const BirdReport& report);
+  void note_unknown(const BirdReport& report);
+  void step_drain(const BirdReport& report);
+  /// A handful of other nodes' blocks, others each time.
+  std::vector<Cidr> next_foreign();
+  std::optional<Error> not_propagated() const;
+  std::optional<Error> drained() const;
   void schedule();
   Duration pause() const;
   bool in_use(const Cidr& block) const;
@@ -87,6 +99,13 @@ class BlockSupplier final : public Supplier {
   Result<std::uint32_t> mtu_ = make_error(Code::kAgentStarting, "not started");
   Result<void> kernel_;                             // blackholes and forwarding
   std::map<std::string, std::string> peer_states_;  // as last logged
+  std::map<std::string, unsigned> flaps_;           // ends of an up session
+  std::vector<Cidr> looked_for_;     // with the worker, or of the last round
+  std::size_t foreign_at_ = 0;       // where the next look begins
+  std::map<Cidr, Instant> unknown_;  // other nodes' blocks, since when
+  std::vector<bgp::Violation> violations_;  // the last ones
+  Instant violated_{};
+  RouteDrain drain_;
   Loop::TimerId timer_ = 0;
   bool asking_ = false;     // a round is with the worker
   bool ask_again_ = false;  // something changed meanwhile

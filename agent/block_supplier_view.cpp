@@ -1,4 +1,6 @@
 // What BlockSupplier says about itself: health, /v1/ipam, metrics.
+#include <iterator>
+
 #include <nlohmann/json.hpp>
 
 #include "agent/block_supplier.h"
@@ -7,16 +9,13 @@
 namespace linsey::agent {
 namespace {
 
-std::string names_of(const std::vector<bgp::Session>& sessions) {
-  std::string text;
-  for (const bgp::Session& session : sessions) {
-    if (session.established()) continue;
-    text += fmt::format(
-        "{}{} is {}", text.empty() ? "" : "; ", session.name,
-        session.bgp_state.empty() ? "unknown to BIRD" : session.bgp_state);
-    if (!session.last_error.empty()) text += " (" + session.last_error + ")";
+/// All faults in one text, under the code of the first.
+Error joined(const std::map<std::string, Error>& faults) {
+  Error all = faults.begin()->second;
+  for (auto it = std::next(faults.begin()); it != faults.end(); ++it) {
+    all.msg += fmt::format("; {}: {}", name(it->second.code), it->second.msg);
   }
-  return text;
+  return all;
 }
 
 }  // namespace
@@ -29,10 +28,15 @@ std::optional<Error> BlockSupplier::trouble() const {
   if (speaker_->speaker.peers.empty()) return std::nullopt;
   if (!report_->configured) return report_->configured.error();
   if (!report_->observed) return report_->observed.error();
-  if (const std::string down = names_of(report_->observed->peers);
-      !down.empty()) {
-    return make_error(Code::kPeerDown, "{}", down);
+  if (!violations_.empty() && deps_.clock.now() - violated_ < kViolationShown) {
+    return make_error(Code::kExportViolation,
+                      "BIRD exported {} on {}, which is no confirmed block of "
+                      "this node; it was withdrawn",
+                      violations_.front().prefix.to_string(),
+                      violations_.front().protocol);
   }
+  if (!report_->faults.empty()) return joined(report_->faults);
+  if (drain_.active()) return drained();
   for (const auto& [block, state] : blocks_) {
     if (state.draining || state.announced || !has_session(block.family())) {
       continue;
@@ -41,7 +45,7 @@ std::optional<Error> BlockSupplier::trouble() const {
                       "every session is up, but block {} is announced on none",
                       block.to_string());
   }
-  return std::nullopt;
+  return not_propagated();
 }
 
 Error BlockSupplier::no_block() const {
@@ -74,6 +78,7 @@ Health BlockSupplier::health() const {
   };
   if (!mtu_) return not_ready(mtu_.error());
   if (with(&Block::draining, false).empty()) return not_ready(no_block());
+  if (const auto why = drained()) return not_ready(*why);
   const std::optional<Error> wrong = trouble();
   if (with(&Block::usable, true).empty()) {
     return not_ready(
@@ -103,6 +108,7 @@ std::string BlockSupplier::describe() const {
   }
   const std::optional<Error> wrong = trouble();
   json["trouble"] = wrong ? Json(to_string(*wrong)) : Json(nullptr);
+  json["drain"] = {{"state", drain_.word()}, {"why", drain_.why()}};
   if (report_ && report_->observed) {
     const bgp::Observed& seen = *report_->observed;
     json["bird"] = {{"version", seen.running.version},
@@ -110,12 +116,20 @@ std::string BlockSupplier::describe() const {
                     {"recovering", seen.running.recovering},
                     {"lastReconfiguration", seen.running.last_reconfiguration}};
     for (const bgp::Session& session : seen.peers) {
-      json["sessions"].push_back({{"name", session.name},
-                                  {"state", session.bgp_state},
-                                  {"since", session.since},
-                                  {"lastError", session.last_error},
-                                  {"imported", session.imported},
-                                  {"exported", session.exported}});
+      const auto fault = report_->faults.find(session.name);
+      const auto flaps = flaps_.find(session.name);
+      const bool wrong_here = fault != report_->faults.end();
+      json["sessions"].push_back(
+          {{"name", session.name},
+           {"state", session.bgp_state},
+           {"since", session.since},
+           {"lastError", session.last_error},
+           {"bfd", session.bfd},
+           {"flaps", flaps == flaps_.end() ? 0 : flaps->second},
+           {"imported", session.imported},
+           {"exported", session.exported},
+           {"reason", wrong_here ? name(fault->second.code) : ""},
+           {"why", wrong_here ? fault->second.msg : ""}});
     }
   }
   return dump_json(json);
@@ -126,7 +140,11 @@ void BlockSupplier::publish() const {
   const bool up = report_ && report_->observed;
   metrics.set("linsey_bird_up", up ? 1 : 0);
   metrics.clear("linsey_bgp_session_established");
-  metrics.clear("linsey_bgp_routes_imported");
+  for (const char* name :
+       {"linsey_bgp_routes_imported", "linsey_bgp_routes_exported",
+        "linsey_bgp_bfd_up", "linsey_bgp_session_fault"}) {
+    metrics.clear(name);
+  }
   if (up) {
     for (const bgp::Session& session : report_->observed->peers) {
       metrics.set("linsey_bgp_session_established",
@@ -134,6 +152,16 @@ void BlockSupplier::publish() const {
       metrics.set("linsey_bgp_routes_imported",
                   static_cast<double>(session.imported),
                   {{"peer", session.name}});
+      metrics.set("linsey_bgp_routes_exported",
+                  static_cast<double>(session.exported),
+                  {{"peer", session.name}});
+      if (session.bfd.empty()) continue;
+      metrics.set("linsey_bgp_bfd_up", session.bfd == "Up" ? 1 : 0,
+                  {{"peer", session.name}});
+    }
+    for (const auto& [peer, fault] : report_->faults) {
+      metrics.set("linsey_bgp_session_fault", 1,
+                  {{"peer", peer}, {"reason", std::string(name(fault.code))}});
     }
   }
   const auto set = [&](const char* state, const std::vector<Cidr>& found) {
@@ -143,6 +171,7 @@ void BlockSupplier::publish() const {
   set("announced", with(&Block::announced, true));
   set("draining", with(&Block::draining, true));
   set("usable", with(&Block::usable, true));
+  metrics.set("linsey_bgp_blocks_not_propagated", not_propagated() ? 1 : 0);
 }
 
 }  // namespace linsey::agent

@@ -225,13 +225,27 @@ void Daemon::wire_views() {
       .metrics = metrics_,
       .node_name = documents_->node_name(),
       .views = {{"/v1/node", [this] { return placement_->describe(); }},
-                {"/v1/ipam", [this] {
+                {"/v1/ipam",
+                 [this] {
                    Supplier* supplier = placement_->supplier();
                    return ledger_json(
                        ledger_, supplier == nullptr ? "" : supplier->describe(),
                        clock_.now());
-                 }}}});
+                 }}},
+      .actions = {{"/v1/drain-routes",
+                   [this](std::string_view body) { return drain(body); }}}});
   describe_ledger();
+}
+
+Result<std::string> Daemon::drain(std::string_view body) {
+  const DrainWish wish = TRY(parse_drain_wish(body));
+  Supplier* supplier = placement_->supplier();
+  if (supplier == nullptr) {
+    return make_error(Code::kModeUnknown,
+                      "this node's mode is not decided, so it has no routes");
+  }
+  TRY(supplier->drain_routes(wish));
+  return std::string("{}");
 }
 
 void Daemon::describe_ledger() {

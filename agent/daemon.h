@@ -58,6 +58,7 @@ class Daemon {
   void wire_kube();
   void wire_views();
   void describe_ledger();
+  Result<std::string> drain(std::string_view body);
   void shut_down();
 
   SteadyClock clock_;

@@ -15,6 +15,7 @@
 
 #include "agent/loop.h"
 #include "agent/metrics.h"
+#include "agent/route_drain.h"
 #include "agent/worker.h"
 #include "base/clock.h"
 #include "base/ip.h"
@@ -90,6 +91,14 @@ class Supplier {
 
   /// Blocks, or ENIs, as one JSON value for /v1/ipam.
   virtual std::string describe() const = 0;
+
+  /// Begins or cancels the drain of this node's routes. Errors: kStateMismatch
+  /// where none are announced, kIo.
+  virtual Result<void> drain_routes(const DrainWish&) {
+    return make_error(Code::kStateMismatch,
+                      "this node announces no routes; only nodes of mode bgp "
+                      "can drain them");
+  }
 
   /// Quiet end: no new work; what the kernel and the cloud have stays.
   virtual void stop() = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <sstream>
+#include <thread>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -30,6 +31,9 @@ struct Options {
   bool all = false;
   std::string file;
   PreflightOptions preflight;
+  bool cancel = false;
+  bool no_wait = false;
+  double limit = -1;  // of drain-routes, in seconds; below 0: bgp.drain's
 
   bool json() const { return output == "json"; }
 };
@@ -84,6 +88,42 @@ Result<Outcome> node_status(const Options& options) {
     if (node.is_object()) node["supply"] = supply;
     result.out = pretty(node);
   }
+  return result;
+}
+
+Result<Json> drain_state(const Options& options) {
+  const Json ipam = TRY(view(options, "/v1/ipam"));
+  const Json::json_pointer where("/supply/drain");
+  if (ipam.contains(where)) return ipam.at(where);
+  return make_error(Code::kStateMismatch, "this node announces no routes");
+}
+
+bool is_withdrawn(const Json& drain) {
+  return drain.is_object() && drain.value("state", "") == "withdrawn";
+}
+
+/// Waits until the routes are gone. Ends when the agent says so, which it does
+/// at its own time limit at the latest.
+Result<Outcome> drain_routes(const Options& options) {
+  Json wish{{"cancel", options.cancel}};
+  if (options.limit >= 0) {
+    wish["timeoutMs"] = static_cast<std::int64_t>(options.limit * 1000);
+  }
+  rpc::Client client = client_of(options);
+  TRY(client.post("/v1/drain-routes", dump_json(wish)));
+  Json drain = TRY(drain_state(options));
+  while (!options.cancel && !options.no_wait && !is_withdrawn(drain)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    drain = TRY(drain_state(options));
+    if (drain.is_object() && drain.value("state", "") == "off") break;
+  }
+  const std::string why = drain.value("why", "");
+  Outcome result;
+  result.out =
+      options.json()
+          ? pretty(drain)
+          : fmt::format("routes: {}{}\n", drain.value("state", "unknown"),
+                        why.empty() ? "" : " (" + why + ")");
   return result;
 }
 
@@ -196,6 +236,13 @@ void declare(CLI::App& app, Options& options, Command& chosen) {
   command(node->add_subcommand("status",
                                "mode, evidence, blocks and peers, or ENIs"),
           node_status);
+  CLI::App* drain = node->add_subcommand(
+      "drain-routes", "let traffic go, then withdraw this node's routes");
+  drain->add_flag("--cancel", options.cancel, "bring the routes back");
+  drain->add_flag("--no-wait", options.no_wait, "do not wait for the end");
+  drain->add_option("--limit", options.limit,
+                    "seconds until they go with traffic (bgp.drain.timeout)");
+  command(drain, drain_routes);
   CLI::App* config = app.add_subcommand("config", "the agent's configuration");
   config->require_subcommand(1);
   CLI::App* check = config->add_subcommand(
