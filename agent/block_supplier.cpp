@@ -190,7 +190,8 @@ Result<void> BlockSupplier::set_kernel() const {
   }
   netlink::Socket socket = TRY(netlink::Socket::open());
   TRY(set_blackholes(socket, blocks));
-  return forward_from_uplinks(socket, places);
+  return forward_from_uplinks(socket, places,
+                              deps_.config.state_dir + "/sysctls.json");
 }
 
 void BlockSupplier::sync() {

@@ -2,11 +2,14 @@
 
 #include <sys/epoll.h>
 
+#include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/log.h"
 #include "netlink/netns.h"
+#include "netlink/sysctl_record.h"
 
 namespace linsey::agent {
 namespace {
@@ -31,6 +34,19 @@ void add_gateway(netlink::Batch& batch, const netlink::Link& link,
 /// Links that carry the MAC of the one below them.
 bool wears_its_members_mac(const std::string& kind) {
   return kind == "bridge" || kind == "bond" || kind == "team" || kind == "vlan";
+}
+
+/// What set_up and set_ipv6 will change.
+Result<void> note_settings(const std::string& file, const std::string& link) {
+  if (file.empty()) return {};
+  auto record = netlink::SysctlRecord::load(file);
+  std::vector<std::string> keys;
+  for (const char* key :
+       {"ipv4/conf/{}/forwarding", "ipv4/conf/{}/rp_filter",
+        "ipv6/conf/{}/accept_ra", "ipv6/conf/{}/force_forwarding"}) {
+    keys.push_back("net/" + fmt::format(fmt::runtime(key), link));
+  }
+  return record.note(keys);
 }
 
 void set_ipv6(const std::string& link) {
@@ -93,6 +109,7 @@ Result<std::optional<EniPlace>> EniLinks::set_up(const EniLink& wanted) {
   if (!link) return std::optional<EniPlace>();
   const std::uint32_t table =
       wanted.table_base + static_cast<std::uint32_t>(link->index);
+  TRY(note_settings(wanted.record_file, link->name));
   netlink::Batch batch;
   netlink::LinkChange change{.rp_filter_strict = false,
                              .ipv4_forwarding = true};

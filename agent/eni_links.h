@@ -30,6 +30,7 @@ struct EniLink {
   std::uint32_t table_base = 1000;
   IpAddr gateway;
   std::optional<IpAddr> gateway6;
+  std::string record_file;  // where earlier settings are noted; empty: nowhere
 };
 
 /// A link that is as it should be.

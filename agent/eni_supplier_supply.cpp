@@ -80,7 +80,8 @@ void EniSupplier::place_links() {
                         .mtu = config.mtu != 0 ? config.mtu : link_mtu_,
                         .table_base = config.eni.rules.table_base,
                         .gateway = *gateway,
-                        .gateway6 = known.gateway6});
+                        .gateway6 = known.gateway6,
+                        .record_file = config.state_dir + "/sysctls.json"});
     if (!place) {
       log::error("interface {}: {}", id, to_string(place.error()));
       machine_error_ = place.error();

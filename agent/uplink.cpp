@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "netlink/netns.h"
+#include "netlink/sysctl_record.h"
 
 namespace linsey::agent {
 namespace {
@@ -23,10 +24,17 @@ Result<void> forward_ipv6(const std::string& link) {
                     link);
 }
 
+Result<void> note_settings(netlink::SysctlRecord& record,
+                           const std::string& link) {
+  return record.note({fmt::format("net/ipv4/conf/{}/forwarding", link),
+                      fmt::format("net/ipv6/conf/{}/force_forwarding", link)});
+}
+
 }  // namespace
 
 Result<void> forward_from_uplinks(netlink::Socket& socket,
-                                  const std::vector<IpAddr>& places) {
+                                  const std::vector<IpAddr>& places,
+                                  const std::string& record_file) {
   std::set<std::pair<int, Family>> links;
   for (const netlink::Address& address : TRY(socket.addresses())) {
     if (std::ranges::any_of(places, [&](const IpAddr& place) {
@@ -36,7 +44,10 @@ Result<void> forward_from_uplinks(netlink::Socket& socket,
     }
   }
   ErrorList errors;
+  auto record = netlink::SysctlRecord::load(record_file);
   for (const auto& [index, family] : links) {
+    const auto uplink = socket.find_link(index);
+    if (uplink && *uplink) errors.add(note_settings(record, (*uplink)->name));
     if (family == Family::kV4) {
       netlink::Batch batch;
       batch.set_link(index, {.ipv4_forwarding = true});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/ip.h"
@@ -29,8 +30,10 @@ Result<std::vector<IpAddr>> sources_for(
 /// `places` (the node's addresses), or a network with one of them in it (BGP
 /// peers). Per link, so that the machine does not become a router elsewhere;
 /// IPv6 needs force_forwarding (6.17 and later) or forwarding of all links.
-/// Errors: kKernel, kKernelFeatureMissing, kIo.
+/// What the settings were is noted in `record_file` first (netlink/
+/// sysctl_record.h). Errors: kKernel, kKernelFeatureMissing, kIo, kDiskFull.
 Result<void> forward_from_uplinks(netlink::Socket& socket,
-                                  const std::vector<IpAddr>& places);
+                                  const std::vector<IpAddr>& places,
+                                  const std::string& record_file);
 
 }  // namespace linsey::agent
