@@ -27,7 +27,17 @@ struct UpOptions {
   std::string programs;  // where linseyd and linsey are; empty: beside us
 };
 
+/// Of `api`: a simulated API server without a lab around it.
+struct ApiOptions {
+  std::string listen = "127.0.0.1:0";
+  std::string kubeconfig;              // written for the administrator
+  std::string tokens_file;             // who else there is
+  std::vector<std::string> manifests;  // applied first: files, directories
+  bool plain = false;                  // HTTP
+};
+
 /// All return the process's exit code.
+int command_api(const ApiOptions& options);
 int command_up(const Target& target, const UpOptions& options);
 int command_down(const Target& target);
 /// `where`: NODE or NODE/[NAMESPACE/]POD.

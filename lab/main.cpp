@@ -11,6 +11,7 @@ namespace {
 struct Words {
   Target target;
   UpOptions up;
+  ApiOptions api;
   std::string node;
   std::string verb;
   std::string name_space = "default";
@@ -192,6 +193,26 @@ void add_views(Commands& commands) {
       ->capture_default_str();
 }
 
+void add_api(Commands& commands) {
+  ApiOptions& options = commands.words().api;
+  CLI::App* api =
+      commands.add(commands.app(), "api",
+                   "A simulated API server alone, until SIGTERM; prints its "
+                   "URL first and what it was asked last",
+                   [](const Words& w) { return command_api(w.api); });
+  api->add_option("--listen", options.listen,
+                  "ADDRESS:PORT; port 0: a free one")
+      ->capture_default_str();
+  api->add_option("--kubeconfig", options.kubeconfig,
+                  "Write the administrator's kubeconfig there");
+  api->add_option("--tokens", options.tokens_file,
+                  "JSON: {\"TOKEN\": {\"name\": …, \"groups\": […], "
+                  "\"extra\": {…}}}");
+  api->add_option("--apply", options.manifests,
+                  "Manifest files or directories to begin with");
+  api->add_flag("--plain", options.plain, "HTTP instead of HTTPS");
+}
+
 }  // namespace
 }  // namespace linsey::lab
 
@@ -208,6 +229,7 @@ int main(int argc, char** argv) {
   add_nodes(commands);
   add_pods(commands);
   add_views(commands);
+  add_api(commands);
   CLI11_PARSE(app, argc, argv);
   // CLI11 hands the `--` through when options of the command follow it.
   if (!words.rest.empty() && words.rest.front() == "--") {
