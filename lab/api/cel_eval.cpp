@@ -181,12 +181,23 @@ Result<Json> operate(const std::string& op, const Json& a, const Json& b) {
   return op == ">" ? Json(a > b) : Json(a >= b);
 }
 
+/// What a chain of names and members stands for, without a copy of the
+/// objects on the way; null: evaluate it, if only for the error.
+const Json* refer(const CelNode& node, const CelScope& scope) {
+  if (node.kind == Kind::kName) return scope.find(node.text);
+  if (node.kind != Kind::kMember) return nullptr;
+  const Json* object = refer(*node.args[0], scope);
+  if (object == nullptr || !object->is_object()) return nullptr;
+  const auto found = object->find(node.text);
+  return found == object->end() ? nullptr : &*found;
+}
+
 /// As CEL has it: an operand that decides hides the other's error.
 Result<Json> logic(const CelNode& node, const CelScope& scope) {
   const bool deciding = node.text == "||";
-  const Result<Json> left = evaluate_cel(*node.args[0], scope);
+  Result<Json> left = evaluate_cel(*node.args[0], scope);
   if (left && *left == Json(deciding)) return Json(deciding);
-  const Result<Json> right = evaluate_cel(*node.args[1], scope);
+  Result<Json> right = evaluate_cel(*node.args[1], scope);
   if (right && *right == Json(deciding)) return Json(deciding);
   if (!left) return left;
   if (!right) return right;
@@ -201,6 +212,8 @@ Result<Json> has(const CelNode& node, const CelScope& scope) {
     return fault("has(): wants a member");
   }
   const CelNode& wanted = *node.args[0];
+  const Json* there = refer(wanted, scope);
+  if (there != nullptr) return Json(!there->is_null());
   const Json object = TRY(evaluate_cel(*wanted.args[0], scope));
   if (!object.is_object()) return Json(false);
   const auto found = object.find(wanted.text);
@@ -291,6 +304,10 @@ Result<Json> evaluate_cel(const CelNode& node, const CelScope& scope) {
       const Json* value = scope.find(node.text);
       if (value == nullptr) return fault("undeclared reference: " + node.text);
       return *value;
+    }
+    case Kind::kMember: {
+      const Json* there = refer(node, scope);
+      return there == nullptr ? strict(node, scope) : Result<Json>(*there);
     }
     case Kind::kTernary: {
       const Json which = TRY(evaluate_cel(*node.args[0], scope));

@@ -34,6 +34,10 @@ const std::set<std::string> kKnown{"type",
                                    "x-kubernetes-list-map-keys",
                                    "x-kubernetes-validations"};
 
+const std::string kDateTime =
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+    "([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$";
+
 struct Finder {
   std::vector<std::string> wrong;
 
@@ -76,6 +80,12 @@ void check_text(const Json& schema, const Json& value, const std::string& path,
       length > schema["maxLength"].get<std::int64_t>()) {
     found.add(path, "Too long: may not be more than " +
                         schema["maxLength"].dump() + " bytes");
+  }
+  if (schema.value("format", "") == "date-time" &&
+      !std::regex_search(text, compiled(kDateTime))) {
+    found.add(path, fmt::format("Invalid value: \"{}\": must be of type "
+                                "date-time",
+                                text));
   }
   if (schema.contains("pattern")) {
     const auto pattern = schema["pattern"].get<std::string>();

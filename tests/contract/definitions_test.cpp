@@ -247,6 +247,10 @@ TEST_F(Definitions, AStatusIsCheckedToo) {
   EXPECT_NE(
       tell({{"conditions", Json::array({strange})}}).find("Unsupported value"),
       std::string::npos);
+  Json timeless = ready;
+  timeless["lastTransitionTime"] = "";
+  EXPECT_NE(tell({{"conditions", Json::array({timeless})}}).find("date-time"),
+            std::string::npos);
   EXPECT_NE(tell({{"conditions", Json::array({ready, ready})}})
                 .find("Duplicate value"),
             std::string::npos);
