@@ -102,10 +102,11 @@ def built_server(cache, limit):
     print("building the API server, once", flush=True)
     version = kubernetes_version()
     name = "k8s.io/component-base/version."
+    fresh = f"{binary}.{os.getpid()}"
     run_go(go, ["build", "-trimpath", "-ldflags",
                 f"-s -w -X {name}gitVersion={version}",
-                "-o", binary + ".new", "."], limit)
-    os.rename(binary + ".new", binary)
+                "-o", fresh, "."], limit)
+    os.rename(fresh, binary)
     print(f"built in {time.monotonic() - began:.0f} s", flush=True)
     return binary
 
@@ -137,12 +138,14 @@ def unpacked_etcd(cache):
     return binary
 
 
+def tie(number):
+    """In a child: the signal that it gets when its parent dies."""
+    ctypes.CDLL(None).prctl(1, number)
+
+
 def start(argv, log, **more):
-    """A child that dies with us."""
-    def tie():
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     return subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT,
-                            preexec_fn=tie, **more)
+                            preexec_fn=lambda: tie(signal.SIGKILL), **more)
 
 
 def openssl(*arguments):
@@ -268,12 +271,19 @@ def in_namespace(binary, etcd, command):
         shutil.rmtree(place, ignore_errors=True)
 
 
+def end_orderly(*_):
+    """Files and servers go too; a second signal must not cut that short."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build-limit", type=int, default=2400)
     parser.add_argument("--inside", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, end_orderly)
     if options.inside:
         return in_namespace(*options.inside, options.command)
     try:
@@ -285,9 +295,15 @@ def main():
     except Missing as missing:
         print(f"real API server: no, {missing}")
         return 0
-    return subprocess.run(
+    inside = subprocess.Popen(
         ["unshare", "--net", sys.executable, "-B", os.path.abspath(__file__),
-         "--inside", binary, etcd, "--"] + options.command).returncode
+         "--inside", binary, etcd, "--"] + options.command,
+        preexec_fn=lambda: tie(signal.SIGTERM))
+    try:
+        return inside.wait()
+    finally:
+        inside.terminate()
+        inside.wait()
 
 
 if __name__ == "__main__":
