@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
   const Options options = parse_options(argc, argv);
   if (options.check) return check(options.config_file);
   if (options.supervise_bird) {
+    (void)log::configure({.level = log::Level::kInfo});  // stderr: cannot fail
     const Result<void> over = bgp::supervise(options.bird);
     if (!over) log::error("{}", to_string(over.error()));
     return over ? 0 : 1;

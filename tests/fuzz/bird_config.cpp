@@ -152,10 +152,12 @@ void expect_only_blocks(const bgp::Speaker& speaker, const std::string& text) {
   while ((at = text.find("\n  route ", at)) != std::string::npos) {
     ++routes;
     at += 9;
-    const auto prefix = Cidr::parse(text.substr(at, text.find(' ', at) - at));
-    expect(prefix.has_value(), "a route is a prefix");
-    expect(std::ranges::count(speaker.blocks, *prefix) > 0,
-           "a route is one of the blocks");
+    // By text: an IPv4-mapped block would be read back as IPv4.
+    const std::string route = text.substr(at, text.find(' ', at) - at);
+    const auto prefix =
+        std::ranges::find(speaker.blocks, route,
+                          [](const Cidr& block) { return block.to_string(); });
+    expect(prefix != speaker.blocks.end(), "a route is one of the blocks");
     expect(prefix->prefix_len() > 0, "a default route is never announced");
     for (const Cidr& never : speaker.never_announced) {
       expect(!never.overlaps(*prefix), "a denied network is not announced");
