@@ -181,7 +181,9 @@ Result<void> find_sysctls(Place& place, const std::string& file) {
     if (!now || *now == before) continue;  // its link is gone, or it is as was
     place.found.push_back(
         {fmt::format("{} = {} (before: {})", key, *now, before),
-         [key, before] { return netlink::set_sysctl(key, before); }});
+         [key = key, before = before] {
+           return netlink::set_sysctl(key, before);
+         }});
   }
   return {};
 }
