@@ -16,7 +16,9 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr Duration kLearnEvery = minutes(10);
+// What the metadata service does not show changes seldom, and every look costs
+// the account's quota.
+constexpr Duration kLearnEvery = minutes(30);
 constexpr Duration kLearnAfterLeaving = seconds(3);
 constexpr Duration kPollFirst = milliseconds(200);
 constexpr Duration kPollSlowest = seconds(2);
@@ -163,7 +165,8 @@ void EniSupplier::poll() {
 
 void EniSupplier::learn() {
   const auto ids = listed();
-  next_learn_ = deps_.clock.now() + kLearnEvery;
+  last_learn_ = deps_.clock.now();
+  next_learn_ = last_learn_ + kLearnEvery;
   if (!ids) return close_zone(ids.error());
   FactsRequest request{.type = instance_->type,
                        .v_switches = *ids,
@@ -236,6 +239,8 @@ void EniSupplier::act(const cloud::EniAction& action) {
           fmt::format("pods of node {}, made by Linsey", deps_.node.name)
               .substr(0, 256),
       .client_token = tokened ? tokens_.token(what, now) : ""};
+  under_way_ = what;
+  under_way_since_ = now;
   run([party = party_, action, context] { return party->run(action, context); },
       [this, action](const Result<ActionOutcome>& outcome) {
         acted(action, outcome);
@@ -245,6 +250,7 @@ void EniSupplier::act(const cloud::EniAction& action) {
 void EniSupplier::acted(const cloud::EniAction& action,
                         const Result<ActionOutcome>& outcome) {
   const std::string what = to_string(action);
+  under_way_.clear();
   if (!outcome) {
     if (!outcome_unknown(outcome.error().code)) tokens_.settle(what);
     return failed(action, outcome.error());

@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -60,6 +62,32 @@ void set_ipv6(const std::string& link) {
   }
 }
 
+/// Tells links that are new, renamed or lost sight of from the echo of what is
+/// set on known ones: answering that would go round for ever.
+class NewLinks {
+ public:
+  void hear(const netlink::Event& event) {
+    const auto* link = std::get_if<netlink::Link>(&event.what);
+    if (link == nullptr) {
+      heard_ = true;
+    } else if (event.removed) {
+      known_.erase(link->index);
+    } else {
+      std::pair<std::string, Mac> look(link->name, link->mac);
+      const auto it = known_.find(link->index);
+      if (it != known_.end() && it->second == look) return;
+      known_.insert_or_assign(link->index, std::move(look));
+      heard_ = true;
+    }
+  }
+  /// Were there any since it was last asked?
+  bool take() { return std::exchange(heard_, false); }
+
+ private:
+  std::map<int, std::pair<std::string, Mac>> known_;
+  bool heard_ = false;
+};
+
 }  // namespace
 
 EniLinks::EniLinks(Loop& loop, netlink::Socket socket, netlink::Monitor monitor)
@@ -72,20 +100,18 @@ EniLinks::~EniLinks() {
 Result<std::unique_ptr<EniLinks>> EniLinks::start(
     Loop& loop, std::function<void()> on_new_link) {
   netlink::Socket socket = TRY(netlink::Socket::open());
-  const auto heard = std::make_shared<bool>(false);
+  const auto fresh = std::make_shared<NewLinks>();
   netlink::Monitor monitor = TRY(netlink::Monitor::open(
-      {netlink::Topic::kLinks}, [heard](const netlink::Event& event) {
-        *heard = *heard || !event.removed;
-      }));
+      {netlink::Topic::kLinks},
+      [fresh](const netlink::Event& event) { fresh->hear(event); }));
   std::unique_ptr<EniLinks> links(
       new EniLinks(loop, std::move(socket), std::move(monitor)));
   loop.watch(links->monitor_.fd(), EPOLLIN, "ENI links",
-             [self = links.get(), heard,
+             [self = links.get(), fresh,
               on_new_link = std::move(on_new_link)](std::uint32_t) {
-               *heard = false;
                const Result<void> drained = self->monitor_.drain();
                if (!drained) log::warn("{}", to_string(drained.error()));
-               if (*heard) on_new_link();
+               if (fresh->take()) on_new_link();
              });
   return links;
 }

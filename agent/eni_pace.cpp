@@ -57,9 +57,22 @@ Duration Backoff::failed(Class cls) {
   return Duration(share(random_));
 }
 
-std::optional<Instant> CallBudget::blocked_until(Instant now) const {
-  const Instant next = full_at_ + kPerCall - kPerCall * kAtOnce;
+void CallBudget::set_rate(unsigned per_minute, unsigned burst) {
+  per_call_ = Duration(std::chrono::minutes(1)) / per_minute;
+  burst_ = burst;
+}
+
+std::optional<Instant> CallBudget::blocked_until(const std::string& action,
+                                                 Instant now) const {
+  const auto it = full_at_.find(action);
+  if (it == full_at_.end()) return std::nullopt;
+  const Instant next = it->second - per_call_ * (burst_ - 1);
   return next > now ? std::optional<Instant>(next) : std::nullopt;
+}
+
+void CallBudget::take(const std::string& action, Instant now) {
+  Instant& full_at = full_at_[action];
+  full_at = std::max(full_at, now) + per_call_;
 }
 
 void Suspensions::suspend(const std::string& key, const Error& why,

@@ -38,20 +38,21 @@ class Backoff {
   unsigned failures_ = 0;
 };
 
-/// At most so many calls at once and so many a second in the long run: what a
-/// fault of ours may cost the account's quota, which all its nodes share.
+/// A token bucket for each action: what a node may cost of the account's quota,
+/// which all its nodes share.
 class CallBudget {
  public:
-  static constexpr unsigned kAtOnce = 60;
-  static constexpr Duration kPerCall = std::chrono::seconds(1);
-
-  /// nullopt: a call may be made now. Else when.
-  std::optional<Instant> blocked_until(Instant now) const;
-  /// One was made.
-  void take(Instant now) { full_at_ = std::max(full_at_, now) + kPerCall; }
+  void set_rate(unsigned per_minute, unsigned burst);
+  /// nullopt: `action` may be called now. Else when.
+  std::optional<Instant> blocked_until(const std::string& action,
+                                       Instant now) const;
+  /// It was called.
+  void take(const std::string& action, Instant now);
 
  private:
-  Instant full_at_{};  // when kAtOnce calls can be made again
+  Duration per_call_ = std::chrono::seconds(1);
+  unsigned burst_ = 1;
+  std::map<std::string, Instant> full_at_;  // when the bucket is full again
 };
 
 /// What must not be asked for at present.

@@ -16,6 +16,9 @@ using std::chrono::seconds;
 
 constexpr unsigned kLocalSteps = 64;  // drains before one look at the cloud
 constexpr unsigned kAttachTries = 3;
+// This node's share of the account's quotas, for each action by itself.
+constexpr unsigned kCallsPerMinute = 60;
+constexpr unsigned kCallsAtOnce = 20;
 constexpr Duration kLearnWhenShort = seconds(60);  // has space come free?
 constexpr Duration kOverdue = seconds(30);
 
@@ -25,6 +28,13 @@ std::uint64_t seed_of(const std::string& text) {
     seed = seed * 31 + byte;
   }
   return seed;
+}
+
+/// Quotas are counted for each action by itself.
+std::string bucket_of(const cloud::EniAction& action) {
+  const std::string text = to_string(action);
+  return text.substr(0, text.find(' ')) +
+         (action.family == Family::kV6 ? "6" : "");
 }
 
 cloud::Selection selection_of(const std::string& text) {
@@ -85,6 +95,7 @@ void EniSupplier::config_changed() {
           if (!alive.expired()) observe(outcome);
         });
       });
+  budget_.set_rate(kCallsPerMinute, kCallsAtOnce);
   // Whatever was refused may be right now.
   suspensions_.lift_all();
   cloud_backoff_.succeeded();
@@ -180,21 +191,18 @@ bool EniSupplier::ask_cloud(Instant now) {
     }
     return false;
   }
-  if (model_.overdue(now, kOverdue) && now + kOverdue < next_learn_) {
-    next_learn_ = now;
+  // Again and again while it is, but never without a pause.
+  if (model_.overdue(now, kOverdue)) {
+    next_learn_ = std::min(next_learn_, last_learn_ + kOverdue);
   }
   if (now >= next_learn_) {
     learn();
     return running_;
   }
   if (zone_error_ || !v_switches_) return false;
-  if (const auto later = budget_.blocked_until(now)) {
-    cloud_not_before_ = *later;
-    return false;
-  }
   const std::optional<cloud::EniAction> action = next_action(now);
   if (!action) return false;
-  budget_.take(now);
+  budget_.take(bucket_of(*action), now);
   act(*action);
   return running_;
 }
@@ -252,16 +260,24 @@ std::optional<cloud::EniAction> EniSupplier::next_action(Instant now) {
   for (unsigned i = 0; i < kLocalSteps; ++i) {
     const cloud::EniPlan plan = cloud::plan_enis(plan_input(now));
     bool local = false;
+    std::optional<Instant> paced_until;
     for (const cloud::EniAction& action : plan.actions) {
       if (action.kind == ActionKind::kDrain) {
         log::info("interface {} is drained", action.eni_id);
         model_.find(action.eni_id)->retiring = true;
         deps_.ledger.drain(addresses_of(action.eni_id));
         local = true;
+      } else if (const auto later =
+                     budget_.blocked_until(bucket_of(action), now)) {
+        paced_until = std::min(paced_until.value_or(*later), *later);
       } else if (!local && prepare(action, now)) {
         shortage_.reset();
         return action;
       }
+    }
+    if (!local && paced_until) {
+      cloud_not_before_ = *paced_until;  // its share is spent: wait for it
+      return std::nullopt;
     }
     if (!local) {
       tell_shortage(plan);

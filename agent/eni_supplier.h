@@ -91,6 +91,7 @@ class EniSupplier final : public Supplier {
   void close_zone(const Error& why);
   void count_surplus();
   ipam::Counts pool_counts(Instant now) const;
+  Error on_its_way(Instant now) const;
   cloud::Tags tags() const;
   cloud::ZoneMap zone_map() const;
   void observe(const cloud::ApiOutcome& outcome);
@@ -123,7 +124,9 @@ class EniSupplier final : public Supplier {
   std::optional<Error> shortage_;
 
   bool started_ = false;
-  bool running_ = false;  // a job is under way
+  bool running_ = false;   // a job is under way
+  std::string under_way_;  // the action that it is
+  Instant under_way_since_{};
   bool learn_failed_ = false;
   bool woken_ = false;
   unsigned waiting_ = 0;
@@ -133,6 +136,7 @@ class EniSupplier final : public Supplier {
   Instant next_poll_{};
   Instant next_check_{};
   Instant next_learn_{};
+  Instant last_learn_{};
   Instant cloud_not_before_{};
   Instant machine_not_before_{};
   Loop::TimerId timer_ = 0;

@@ -220,6 +220,24 @@ Result<ipam::Allocation> EniSupplier::complete(
   return allocation;
 }
 
+/// What a waiter is told whose deadline ends although nothing is wrong.
+Error EniSupplier::on_its_way(Instant now) const {
+  const auto seconds_since = [&](Instant then) {
+    return std::chrono::duration_cast<std::chrono::seconds>(now - then).count();
+  };
+  if (!under_way_.empty()) {
+    return make_error(Code::kEniNotReady,
+                      "the cloud has worked at \"{}\" for {} s", under_way_,
+                      seconds_since(under_way_since_));
+  }
+  for (const auto& [id, known] : model_.enis()) {
+    if (known.usable() || known.retiring) continue;
+    return make_error(Code::kEniNotReady, "interface {} is {} for {} s", id,
+                      name(known.eni.status), seconds_since(known.asked));
+  }
+  return {};
+}
+
 Health EniSupplier::health() const {
   Health health{.ready = false,
                 .why = make_error(Code::kAgentStarting,
@@ -247,6 +265,7 @@ Health EniSupplier::health() const {
         known.attached ? ", but no link of the node has its MAC" : ""));
   }
   health.ready = true;  // it can be had on demand
+  health.why = on_its_way(now);
   return health;
 }
 

@@ -54,7 +54,8 @@ struct SupplierDeps {
 /// What a supplier tells about itself, for STATUS, metrics and linseyctl.
 struct Health {
   bool ready = false;
-  Error why;         // when not ready: the true reason, with its remedy
+  Error why;  // not ready: the true reason; else kEniNotReady for what is
+              // on its way, if anything is
   std::string zone;  // eni mode
 };
 

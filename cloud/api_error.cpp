@@ -42,7 +42,7 @@ constexpr auto kMeanings = std::to_array<Meaning>({
     {"OperationConflict", Code::kCloudConflict},
     {"IdempotentProcessing", Code::kCloudConflict},
     {"LastTokenProcessing", Code::kCloudConflict},
-    {"SignatureNonceUsed", Code::kCloudConflict},
+    {"SignatureNonceUsed", Code::kCloudUnavailable},
     {"InvalidIp.IpAssigned", Code::kCloudConflict},
     {"InvalidPrivateIpAddress.Duplicated", Code::kCloudConflict},
 

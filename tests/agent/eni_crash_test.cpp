@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "tests/agent/eni_node.h"
 #include "tests/support/agent_process.h"
+#include "tests/support/eventually.h"
 
 namespace linsey::agent {
 namespace {
@@ -85,6 +86,63 @@ TEST_P(EniCrash, LosesNothingAndGivesNothingTwice) {
     EXPECT_EQ(agent.stop(), 0);
   });
 }
+
+/// Addresses of the node's secondary interfaces, in the cloud's books.
+std::size_t addresses_in(const EniRegion& region) {
+  std::size_t count = 0;
+  for (const sim::EniView& eni : region.secondary()) {
+    count += eni.addresses.size();
+  }
+  return count;
+}
+
+class EniCrashInReclaim : public tests::NetnsTest,
+                          public testing::WithParamInterface<const char*> {};
+
+TEST_P(EniCrashInReclaim, GivesBackTheRestAndKeepsWhatIsHeld) {
+  in_host([&] {
+    EniRegion region(*host, *pod, true);
+    AgentOptions wanted = options(region);
+    Json patch = must(parse_json(wanted.config_patch));
+    patch["ipam"] = {{"coolDown", "1s"}, {"coolDownMin", "0s"}};
+    wanted.config_patch = dump_json(patch);
+    AgentProcess agent(*host, wanted);
+    agent.start();
+    std::map<std::string, IpAddr> given;
+    for (int i = 0; i < 8; ++i) {
+      const std::string container = "c" + std::to_string(i);
+      given[container] = must(agent.client().allocate(attachment(container)))
+                             .allocation.addresses.at(0);
+    }
+    ASSERT_THAT(region.secondary(), SizeIs(2));
+    agent.kill_now();
+    agent.start({{"LINSEY_CRASH_AT", GetParam()}});
+    for (int i = 0; i < 7; ++i) {
+      must(agent.client().release(
+          {.key = key_of("c" + std::to_string(i)), .pod = {}}));
+    }
+    ASSERT_TRUE(agent.wait_end()) << agent.log();
+
+    agent.start();
+
+    // One pod's and one kept warm.
+    EXPECT_TRUE(tests::eventually([&] { return addresses_in(region) == 2; }))
+        << addresses_in(region) << agent.log();
+    EXPECT_EQ(must(agent.client().check(key_of("c7"))).allocation.addresses,
+              std::vector{given.at("c7")});
+    const auto lease = agent.client().allocate(attachment("c9"));
+    ASSERT_TRUE(lease) << lease.error().msg;
+    EXPECT_NE(lease->allocation.addresses.at(0), given.at("c7"));
+    for (const sim::EniView& eni : region.secondary()) {
+      EXPECT_EQ(eni.instance, "i-a");
+    }
+    EXPECT_EQ(agent.stop(), 0);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Points, EniCrashInReclaim,
+                         testing::Values("eni.unassigned", "eni.detached",
+                                         "eni.deleted"));
 
 INSTANTIATE_TEST_SUITE_P(Points, EniCrash,
                          testing::Values("eni.created", "eni.attached",

@@ -72,9 +72,11 @@ EniRegion::EniRegion(const netlink::NetNs& host, const netlink::NetNs& fabric,
   server_ = must(sim::HttpServer::start());
   UniqueFd api = must(sim::listen_tcp(must(IpAddr::parse("127.0.0.1")), 0));
   api_port_ = must(sim::port_of(api));
-  server_->serve(std::move(api),
-                 [face = std::make_shared<sim::OpenApi>(cloud)](
-                     const sim::HttpRequest& r) { return face->handle(r); });
+  server_->serve(std::move(api), [this, face = std::make_shared<sim::OpenApi>(
+                                            cloud)](const sim::HttpRequest& r) {
+    clock.advance(api_latency.load());
+    return face->handle(r);
+  });
 }
 
 std::string EniRegion::api_url() const {

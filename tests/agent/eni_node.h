@@ -4,6 +4,7 @@
 // the whole body of a test goes into in_host().
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -47,6 +48,8 @@ class EniRegion {
   SteadyClock steady;
   sim::Cloud cloud;
   bool links_appear = true;
+  /// How long every call of the OpenAPI takes, by the clock moved by hand.
+  std::atomic<Duration> api_latency{Duration(0)};
 
  private:
   void add_link(const sim::EniView& eni);

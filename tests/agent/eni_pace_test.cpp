@@ -48,15 +48,17 @@ TEST(Backoff, DiffersFromNodeToNode) {
             Backoff(2).failed(Class::kThrottled));
 }
 
-TEST(CallBudget, AllowsABurstAndThenOneCallASecond) {
+TEST(CallBudget, AllowsABurstOfEachActionAndThenItsRate) {
   CallBudget budget;
-  for (unsigned i = 0; i < CallBudget::kAtOnce; ++i) {
-    EXPECT_EQ(budget.blocked_until(kNow), std::nullopt);
-    budget.take(kNow);
+  budget.set_rate(60, 20);
+  for (unsigned i = 0; i < 20; ++i) {
+    EXPECT_EQ(budget.blocked_until("Create", kNow), std::nullopt);
+    budget.take("Create", kNow);
   }
 
-  EXPECT_EQ(budget.blocked_until(kNow), kNow + seconds(1));
-  EXPECT_EQ(budget.blocked_until(kNow + seconds(1)), std::nullopt);
+  EXPECT_EQ(budget.blocked_until("Create", kNow), kNow + seconds(1));
+  EXPECT_EQ(budget.blocked_until("Create", kNow + seconds(1)), std::nullopt);
+  EXPECT_EQ(budget.blocked_until("Assign", kNow), std::nullopt);
 }
 
 TEST(Suspensions, EndAndDoubleWhenRefusedAgain) {

@@ -242,6 +242,82 @@ INSTANTIATE_TEST_SUITE_P(
                     BadZone{"vsw-far", Code::kVSwitchWrongVpc},
                     BadZone{"vsw-host-a", Code::kVSwitchIsHost}));
 
+struct Mistake {
+  const char* name;
+  std::vector<std::string> v_switches;  // listed for the node's zone
+  Code code;
+  const char* fact;
+};
+
+class EniMistake : public EniSupplierTest,
+                   public testing::WithParamInterface<Mistake> {
+ protected:
+  /// At the cloud: nothing of the node's outside the vSwitches for pods.
+  static void expect_only_pod_v_switches(const EniRegion& region) {
+    for (const sim::BookLine& line : region.cloud.books()) {
+      if (line.instance != "i-a" || line.v_switch == "vsw-host-a") continue;
+      EXPECT_THAT(line.v_switch, testing::AnyOf("vsw-pod-a", "vsw-more-a"));
+    }
+    EXPECT_EQ(region.primary().addresses.size(), 1U);
+  }
+};
+
+TEST_P(EniMistake, IsRefusedWithFactAndRemedyAndServedOnceItIsMended) {
+  const Mistake& mistake = GetParam();
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    const auto good = config.eni.zones;
+    config.eni.zones.clear();
+    config.eni.zones["cn-sim-b"].v_switches = {"vsw-pod-b"};
+    if (!mistake.v_switches.empty()) {
+      config.eni.zones["cn-sim-a"].v_switches = mistake.v_switches;
+    }
+    region.tune([&](sim::Knobs& knobs) {
+      if (mistake.code != Code::kVSwitchExhausted) return;
+      knobs.exhausted = {{"vsw-pod-a", "InvalidVSwitchId.IpNotEnough"}};
+    });
+    EniAgent agent(region, config);
+    agent.start();
+
+    for (int i = 0; i < 5; ++i) {
+      const auto lease = agent.lease("c" + std::to_string(i));
+      ASSERT_FALSE(lease);
+      EXPECT_EQ(lease.error().code, mistake.code) << lease.error().msg;
+      EXPECT_THAT(lease.error().msg, HasSubstr(mistake.fact));
+      EXPECT_THAT(to_string(lease.error()),
+                  HasSubstr(std::string(info(mistake.code).remedy)));
+      agent.pass(seconds(20));
+      expect_only_pod_v_switches(region);
+    }
+    EXPECT_FALSE(info(mistake.code).remedy.empty());
+    EXPECT_FALSE(agent.supplier.health().ready);
+    EXPECT_EQ(agent.supplier.health().why.code, mistake.code);
+    EXPECT_THAT(agent.metrics.text(),
+                HasSubstr(fmt::format("code=\"{}\"", name(mistake.code))));
+
+    region.tune([](sim::Knobs& knobs) { knobs.exhausted.clear(); });
+    agent.config.eni.zones = good;
+    agent.supplier.config_changed();
+    const auto lease = agent.lease("mended");
+    ASSERT_TRUE(lease) << lease.error().msg;
+    expect_only_pod_v_switches(region);
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EniMistake,
+    testing::Values(
+        Mistake{"unmapped", {}, Code::kZoneNotMapped, "cn-sim-a"},
+        Mistake{"another zone",
+                {"vsw-pod-b"},
+                Code::kVSwitchWrongZone,
+                "vsw-pod-b"},
+        Mistake{"another VPC", {"vsw-far"}, Code::kVSwitchWrongVpc, "vsw-far"},
+        Mistake{"missing", {"vsw-none"}, Code::kVSwitchNotFound, "vsw-none"},
+        Mistake{
+            "exhausted", {"vsw-pod-a"}, Code::kVSwitchExhausted, "vsw-pod-a"},
+        Mistake{
+            "the host's", {"vsw-host-a"}, Code::kVSwitchIsHost, "vsw-host-a"}));
+
 TEST_F(EniSupplierTest, RefusesALabelThatDisagreesWithTheMetadata) {
   in_region([&](EniRegion& region, const conf::AgentConfig& config) {
     EniAgent agent(region, config);
