@@ -50,6 +50,9 @@ BlockSupplier::BlockSupplier(SupplierDeps deps)
 void BlockSupplier::start() {
   drain_.load(deps_.clock.now(), deps_.config.bgp.drain);
   take_over_ledger();
+  if (claims()) {
+    deps_.claims.on_changed([this] { consult_soon(); });
+  }
   config_changed();
 }
 
@@ -70,11 +73,18 @@ void BlockSupplier::take_over_ledger() {
   const Instant now = deps_.clock.now();
   for (const auto& [place, counts] : deps_.ledger.counts_by_source(now)) {
     const Result<Cidr> block = Cidr::parse_network(place.first);
-    if (block) blocks_[*block] = {.since = now, .usable = true};
+    // A claimed one is given from when the claims say so.
+    if (block) {
+      blocks_[*block] = {.since = now, .usable = true, .draining = claims()};
+    }
   }
 }
 
 void BlockSupplier::read_config() {
+  if (claims()) {
+    consult();
+    return;
+  }
   plan_ = plan_blocks(deps_.config, deps_.node);
   for (const Error& refused : plan_.refused) {
     log::error("{}", to_string(refused));
@@ -177,7 +187,7 @@ void BlockSupplier::keep_kernel() {
   kernel_ = done;
 }
 
-Result<void> BlockSupplier::set_kernel() const {
+Result<void> BlockSupplier::set_kernel() {
   std::vector<Cidr> blocks;
   for (const auto& [block, state] : blocks_) {
     if (!(state.contested && state.draining)) blocks.push_back(block);
@@ -190,6 +200,9 @@ Result<void> BlockSupplier::set_kernel() const {
   }
   netlink::Socket socket = TRY(netlink::Socket::open());
   TRY(set_blackholes(socket, blocks));
+  for (auto& [block, state] : blocks_) {
+    state.stands = contains(blocks, block);
+  }
   return forward_from_uplinks(socket, places,
                               deps_.config.state_dir + "/sysctls.json");
 }
@@ -210,6 +223,7 @@ void BlockSupplier::sync() {
   if (drain_.state() == RouteDrain::State::kLowered) {
     speaker_->speaker.drain = drain_announcement(deps_.config.bgp.drain);
   }
+  if (claims()) import_pools();
   const conf::Bird& bird = deps_.config.bgp.bird;
   looked_for_ = next_foreign();
   BirdJob job{.plan = *speaker_,
@@ -241,6 +255,7 @@ void BlockSupplier::finish(const BirdReport& report) {
   forget_empty();
   keep_kernel();
   open_waiting();
+  if (claims()) consult();
   publish();
   if (std::exchange(ask_again_, false)) {
     sync();
@@ -251,10 +266,12 @@ void BlockSupplier::finish(const BirdReport& report) {
 
 /// Blocks that drain and hold nothing, once the text without them is BIRD's.
 void BlockSupplier::forget_empty() {
-  if (!report_->configured) return;
+  const bool nobody_hears = speaker_ && speaker_->speaker.peers.empty();
+  if (!report_->configured && !(claims() && nobody_hears)) return;
   for (auto it = blocks_.begin(); it != blocks_.end();) {
     const Cidr& block = it->first;
     if (!it->second.draining || in_use(block) ||
+        (claims() && !it->second.forget) ||
         contains(speaker_->speaker.blocks, block)) {
       ++it;
       continue;
@@ -296,7 +313,14 @@ std::vector<Cidr> BlockSupplier::with(bool Block::*flag, bool value) const {
   return result;
 }
 
-void BlockSupplier::need(std::size_t) {
+void BlockSupplier::need(std::size_t waiting) {
+  if (claims()) {
+    consult(waiting);
+    if (claim_trouble_ && nothing_to_give()) {
+      deps_.hooks.refuse(*claim_trouble_);
+    }
+    return;
+  }
   if (with(&Block::draining, false).empty()) {
     deps_.hooks.refuse(no_block());
     return;
@@ -312,11 +336,14 @@ void BlockSupplier::on_released(const IpAddr& address) {
   }
 }
 
-void BlockSupplier::on_assigned(const IpAddr&) {}
+void BlockSupplier::on_assigned(const IpAddr&) {
+  if (claims()) consult_soon();
+}
 
 void BlockSupplier::stop() {
   stopped_ = true;
   if (timer_ != 0) deps_.loop.cancel(timer_);
+  deps_.loop.cancel(consult_timer_);
 }
 
 Result<ipam::Allocation> BlockSupplier::complete(

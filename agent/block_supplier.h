@@ -1,5 +1,7 @@
 // BlockSupplier: bgp mode. The node's blocks come from the configuration
-// (blocks.assignments); all their addresses are in the ledger from the start,
+// (blocks.assignments), or are claimed in the API server ahead of need (then
+// agent/claim_desk says what each is for); all their addresses are in the
+// ledger before they are given,
 // so an ADD never waits for anybody. It blackholes the blocks in the kernel and
 // keeps BIRD in line through rounds on the supply worker (bird_job.h).
 //
@@ -57,9 +59,22 @@ class BlockSupplier final : public Supplier {
     bool draining = false;   // no longer assigned to this node
     bool contested = false;  // assigned to another node
     bool announced = false;  // to an established peer, in the last round
+    bool stands = false;     // blackholed in the kernel
+    bool forget = false;     // claimed: to be given up when it is withdrawn
   };
 
+  bool claims() const { return deps_.claims.open(); }
   void read_config();
+  // Claimed blocks (block_supplier_claims.cpp).
+  void consult(std::size_t waiting = 0);
+  void consult_soon();
+  void consult_in(Duration delay);
+  bool apply(const Cidr& block, ipam::Use use);
+  void hold(const Cidr& block);
+  std::vector<ipam::LedgerBlock> ledger_blocks() const;
+  bool may_be_announced(const Cidr& block) const;
+  void import_pools();
+  bool nothing_to_give() const;
   void take_over_ledger();
   void assign(const Cidr& block);
   void drain(const Cidr& block, Block& state);
@@ -69,7 +84,7 @@ class BlockSupplier final : public Supplier {
   void finish(const BirdReport& report);
   void forget_empty();
   void keep_kernel();
-  Result<void> set_kernel() const;
+  Result<void> set_kernel();
   void note_peers(const bgp::Observed& observed);
   void note_violations(const BirdReport& report);
   void note_unknown(const BirdReport& report);
@@ -106,6 +121,10 @@ class BlockSupplier final : public Supplier {
   std::vector<bgp::Violation> violations_;  // the last ones
   Instant violated_{};
   RouteDrain drain_;
+  std::optional<Error> claim_trouble_;
+  Loop::TimerId consult_timer_ = 0;
+  Instant consult_due_{};
+  bool consulting_ = false;
   Loop::TimerId timer_ = 0;
   bool asking_ = false;     // a round is with the worker
   bool ask_again_ = false;  // something changed meanwhile

@@ -50,6 +50,7 @@ std::optional<Error> BlockSupplier::trouble() const {
 
 Error BlockSupplier::no_block() const {
   if (!plan_.refused.empty()) return plan_.refused.front();
+  if (claim_trouble_) return *claim_trouble_;
   if (deps_.config.blocks.source != "file") {
     return make_error(Code::kNoBlock,
                       "node {} has no block: blocks.source is \"{}\", and none "
@@ -62,14 +63,16 @@ Error BlockSupplier::no_block() const {
 }
 
 Error BlockSupplier::exhausted() const {
+  if (claim_trouble_) return *claim_trouble_;
   std::string blocks;
   for (const Cidr& block : with(&Block::draining, false)) {
     blocks += (blocks.empty() ? "" : ", ") + block.to_string();
   }
-  return make_error(Code::kBlockExhausted,
-                    "every address of node {}'s blocks ({}) is held; assign it "
-                    "another block",
-                    deps_.node.name, blocks);
+  return make_error(
+      Code::kBlockExhausted,
+      "every address of node {}'s blocks ({}) is held; {}", deps_.node.name,
+      blocks,
+      claims() ? "another one is being claimed" : "assign it another block");
 }
 
 Health BlockSupplier::health() const {

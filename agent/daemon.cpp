@@ -179,23 +179,25 @@ void Daemon::wire_service() {
 }
 
 void Daemon::wire_supply(const SupplierFactory& factory) {
-  placement_ = std::make_unique<Placement>(
-      PlacementDeps{.loop = loop_,
-                    .worker = node_worker_,
-                    .documents = *documents_,
-                    .ledger = ledger_,
-                    .service = *service_,
-                    .metrics = metrics_,
-                    .make_supplier = [this, factory](conf::Mode mode) {
-                      return factory(mode, {.loop = loop_,
-                                            .clock = clock_,
-                                            .ledger = ledger_,
-                                            .config = documents_->config(),
-                                            .node = documents_->node(),
-                                            .worker = supply_worker_,
-                                            .metrics = metrics_,
-                                            .hooks = service_->supply_hooks()});
-                    }});
+  placement_ = std::make_unique<Placement>(PlacementDeps{
+      .loop = loop_,
+      .worker = node_worker_,
+      .documents = *documents_,
+      .ledger = ledger_,
+      .service = *service_,
+      .metrics = metrics_,
+      .make_supplier = [this, factory](conf::Mode mode) {
+        return factory(mode,
+                       {.loop = loop_,
+                        .clock = clock_,
+                        .ledger = ledger_,
+                        .config = documents_->config(),
+                        .node = documents_->node(),
+                        .worker = supply_worker_,
+                        .metrics = metrics_,
+                        .hooks = service_->supply_hooks(),
+                        .claims = kube_ ? kube_->claim_desk() : ClaimDesk{}});
+      }});
   conflist_ = std::make_unique<Conflist>(
       ConflistDeps{.loop = loop_,
                    .worker = node_worker_,

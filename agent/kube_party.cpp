@@ -55,9 +55,9 @@ Result<PodSeen> read_pod(const Json& object) {
 }
 
 template <typename T>
-const std::map<std::string, T>* if_current(
+const std::map<std::string, T>* if_known(
     const std::unique_ptr<KubeMirror<T>>& mirror) {
-  return mirror && mirror->current() ? &mirror->objects() : nullptr;
+  return mirror && mirror->known() ? &mirror->objects() : nullptr;
 }
 
 }  // namespace
@@ -197,15 +197,21 @@ const NodeSeen* KubeParty::node() const {
 }
 
 const std::map<std::string, PodSeen>* KubeParty::pods() const {
-  return watches_ ? if_current(watches_->pods) : nullptr;
+  if (!watches_ || !watches_->pods->current()) return nullptr;
+  return &watches_->pods->objects();
 }
 
 const std::map<std::string, kube::IpPool>* KubeParty::pools() const {
-  return watches_ ? if_current(watches_->pools) : nullptr;
+  return watches_ ? if_known(watches_->pools) : nullptr;
 }
 
 const std::map<std::string, kube::IpBlock>* KubeParty::blocks() const {
-  return watches_ ? if_current(watches_->blocks) : nullptr;
+  return watches_ ? if_known(watches_->blocks) : nullptr;
+}
+
+bool KubeParty::blocks_current() const {
+  return watches_ && watches_->pools && watches_->pools->current() &&
+         watches_->blocks->current();
 }
 
 bool KubeParty::reachable() const {

@@ -79,9 +79,11 @@ class KubeParty {
   /// Pods of this node by "namespace/name"; nullptr unless the copy is complete
   /// and current: absence must mean that a pod is gone.
   const std::map<std::string, PodSeen>* pods() const;
-  /// The same for pools and this node's blocks, by name.
+  /// Pools, and this node's blocks, by name; nullptr until they were shown
+  /// once; they may be old, see blocks_current().
   const std::map<std::string, kube::IpPool>* pools() const;
   const std::map<std::string, kube::IpBlock>* blocks() const;
+  bool blocks_current() const;
   /// The watch of this node is current.
   bool reachable() const;
 

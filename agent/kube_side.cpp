@@ -32,7 +32,10 @@ KubeSide::KubeSide(KubeSideDeps deps)
                                   [this](const std::string& text) {
                                     deps_.documents.take_config(text);
                                   },
-                              .blocks = [] {},
+                              .blocks =
+                                  [this] {
+                                    if (claimer_) claimer_->changed();
+                                  },
                               .back = [this] { writer_->api_is_back(); }}});
   events_ =
       std::make_unique<KubeEvents>(KubeEventsDeps{.loop = deps_.loop,
@@ -41,6 +44,19 @@ KubeSide::KubeSide(KubeSideDeps deps)
                                                   .writer = *writer_,
                                                   .node_name = node});
   make_reporter();
+  if (config.blocks.source != "cluster") return;
+  claimer_ = std::make_unique<BlockClaimer>(
+      BlockClaimerDeps{.loop = deps_.loop,
+                       .clock = deps_.clock,
+                       .metrics = deps_.metrics,
+                       .party = *party_,
+                       .writer = *writer_,
+                       .events = *events_,
+                       .documents = deps_.documents});
+}
+
+ClaimDesk KubeSide::claim_desk() {
+  return claimer_ ? claimer_->desk() : ClaimDesk{};
 }
 
 void KubeSide::make_reporter() {

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "agent/block_claimer.h"
 #include "agent/documents.h"
 #include "agent/kube_events.h"
 #include "agent/kube_party.h"
@@ -48,6 +49,8 @@ class KubeSide {
   KubeWriter& writer() { return *writer_; }
   /// Pods of this node as "namespace/name", while that is sure.
   std::optional<std::set<std::string>> pod_names() const;
+  /// Closed unless blocks.source is "cluster".
+  ClaimDesk claim_desk();
   KubeEvents& events() { return *events_; }
 
  private:
@@ -59,6 +62,7 @@ class KubeSide {
   std::unique_ptr<KubeParty> party_;
   std::unique_ptr<KubeEvents> events_;
   std::unique_ptr<NodeReporter> reporter_;
+  std::unique_ptr<BlockClaimer> claimer_;  // null: blocks are of the file
 };
 
 }  // namespace linsey::agent

@@ -34,6 +34,8 @@ struct KubeWrite {
   std::string key;
   const char* kind = "";  // metric label: "block", "event"
   Urgency urgency = Urgency::kEvent;
+  /// Not tried again: every failure is told.
+  bool once = false;
   /// On the worker, with values only. One writing request at most.
   std::function<Result<void>(kube::Client&)> call;
   /// On the loop: success, or what repeating does not mend.

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/claim_desk.h"
 #include "agent/loop.h"
 #include "agent/metrics.h"
 #include "agent/route_drain.h"
@@ -49,6 +50,8 @@ struct SupplierDeps {
   Worker& worker;
   Metrics& metrics;
   SupplyHooks hooks;
+  /// For blocks that are claimed in the API server; closed otherwise.
+  ClaimDesk claims = {};
 };
 
 /// What a supplier tells about itself, for STATUS, metrics and linseyctl.

@@ -136,7 +136,7 @@ TEST_F(KubePartyTest, ShowsThePodsOfThisNodeAlone) {
 TEST_F(KubePartyTest, ShowsThisNodesBlocksAlone) {
   api.put(kBlockPath + "4-0a400000-26", block("m1"));
   start();
-  wait_for([&] { return party->blocks() != nullptr; });
+  wait_for([&] { return party->blocks_current(); });
 
   EXPECT_EQ(party->blocks()->at("4-0a400000-26").node, "m1");
   EXPECT_GT(block_calls, 0);

@@ -83,7 +83,8 @@ TEST_F(KubeWriterTest, NeverWritesMoreThanSoManyInASecond) {
   }
 
   pass(milliseconds(990));
-  EXPECT_EQ(said.size(), 5U);
+  EXPECT_GE(said.size(), 4U);
+  EXPECT_LE(said.size(), 5U);
 
   pass(std::chrono::seconds(4));
   EXPECT_EQ(said.size(), 20U);
