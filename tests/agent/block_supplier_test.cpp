@@ -49,6 +49,7 @@ class BlockSupplierTest : public tests::NetnsTest {
     config_.blocks.assignments["m1"] = {cidr("10.244.1.0/30")};
     config_.bgp.bird.config_file = dir_ / "bird/bird.conf";
     config_.bgp.bird.control_socket = dir_ / "bird/bird.ctl";
+    config_.state_dir = dir_ / "";
     node_.name = "m1";
     node_.addresses = {ip("10.0.1.11")};
   }
