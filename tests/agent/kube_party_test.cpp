@@ -154,7 +154,9 @@ TEST_F(KubePartyTest, WhatMayBeOldIsNoWitness) {
 
   api.set_down(false);
   wait_for([&] {
-    api.bookmark();  // a resumed watch is believed at its first word
+    // A resumed watch is believed at its first word.
+    api.put(kPodsPath + "a", pod("a", "m1"));
+    api.put(kNode, node("dc"));
     return party->pods() != nullptr && party->reachable();
   });
   EXPECT_EQ(returns, 2);
