@@ -111,8 +111,7 @@ Result<void> Controller::carry_out(const Action& action) {
       return free_block(action);
     case Verb::kForgetNode: {
       if (!TRY(node_is_gone(action.node))) return {};
-      const Result<void> gone =
-          client_.remove(kube::kNodeNetworks, "", action.node);
+      Result<void> gone = client_.remove(kube::kNodeNetworks, "", action.node);
       if (!gone && gone.error().code != Code::kApiNotFound) return gone;
       return {};
     }

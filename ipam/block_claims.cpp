@@ -9,15 +9,14 @@
 namespace linsey::ipam {
 namespace {
 
-using std::chrono_literals::operator""s;
-
-constexpr Duration kAnswerTime = 120s;
+constexpr Duration kAnswerTime = std::chrono::seconds(120);
 // How long our own write stands against what the watch shows.
-constexpr Duration kWatchLag = 60s;
-constexpr Duration kLookAgain = 60s;  // at a contested block
-constexpr Duration kRememberTaken = 600s;
+constexpr Duration kWatchLag = std::chrono::seconds(60);
+constexpr Duration kLookAgain =
+    std::chrono::seconds(60);  // at a contested block
+constexpr Duration kRememberTaken = std::chrono::seconds(600);
 constexpr std::size_t kRememberMost = 4096;
-constexpr Duration kRound = 30s;
+constexpr Duration kRound = std::chrono::seconds(30);
 
 void drop_older(std::map<Cidr, Instant>& map, Instant limit) {
   std::erase_if(map, [&](const auto& entry) { return entry.second <= limit; });
@@ -275,7 +274,8 @@ void BlockClaims::observe(const ClaimResult& result, Instant now) {
 void BlockClaims::failed(const ClaimResult& result, Instant now) {
   constexpr unsigned kMostDoublings = 6;
   const auto hash = sha1(node_);
-  const Duration wait = 1s * (1U << std::min(failures_++, kMostDoublings));
+  const Duration wait =
+      std::chrono::seconds(1) * (1U << std::min(failures_++, kMostDoublings));
   retry_at_ = now + wait + wait * hash.front() / 256;
   failure_ = result.why;
   // The outcome is unknown: what is remembered of the block may be wrong.

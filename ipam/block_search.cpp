@@ -9,9 +9,7 @@
 namespace linsey::ipam {
 namespace {
 
-using std::chrono_literals::operator""s;
-
-constexpr Duration kRememberTaken = 600s;
+constexpr Duration kRememberTaken = std::chrono::seconds(600);
 // Places tried by looks before a list; known and taken ones are stepped over.
 constexpr std::uint64_t kPlaces = 64;
 

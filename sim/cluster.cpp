@@ -7,9 +7,7 @@
 namespace linsey::sim {
 namespace {
 
-using std::chrono_literals::operator""s;
-
-constexpr Duration kRoundTime = 10s;
+constexpr Duration kRoundTime = std::chrono::seconds(10);
 constexpr unsigned kJoining = 30;  // rounds
 constexpr unsigned kFilling = 30;
 constexpr unsigned kChurning = 360;
@@ -144,7 +142,8 @@ void Cluster::trouble(unsigned number) {
   const std::uint64_t some = options_.nodes / 500 + 1;
   for (std::uint64_t i = 0; i < some; ++i) {
     crash(any());
-    nodes_[any()].cut_until = now_ + 60s * (random_() % 10);
+    nodes_[any()].cut_until =
+        now_ + std::chrono::seconds(60) * (random_() % 10);
   }
   // Deaths and jobs as of two thousand nodes at the least.
   const auto rare =
