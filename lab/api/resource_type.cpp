@@ -21,6 +21,9 @@ const std::vector<std::string> kPodFields{"spec.nodeName", "status.phase",
                                           "spec.schedulerName"};
 const std::vector<std::string> kEventFields{"reason", "type"};
 
+const char* const kRbac = "rbac.authorization.k8s.io";
+const char* const kAdmission = "admissionregistration.k8s.io";
+
 std::vector<ResourceType> built_in() {
   const auto type = [](const char* group, const char* plural,
                        const char* kind) {
@@ -56,8 +59,6 @@ std::vector<ResourceType> built_in() {
   deployments.status = true;
   ResourceType daemon_sets = in_namespace("apps", "daemonsets", "DaemonSet");
   daemon_sets.status = true;
-  const char* rbac = "rbac.authorization.k8s.io";
-  const char* admission = "admissionregistration.k8s.io";
   return {
       nodes,
       pods,
@@ -73,13 +74,13 @@ std::vector<ResourceType> built_in() {
       in_namespace("", "serviceaccounts", "ServiceAccount"),
       in_namespace("", "services", "Service"),
       in_namespace("networking.k8s.io", "networkpolicies", "NetworkPolicy"),
-      type(rbac, "clusterroles", "ClusterRole"),
-      type(rbac, "clusterrolebindings", "ClusterRoleBinding"),
-      in_namespace(rbac, "roles", "Role"),
-      in_namespace(rbac, "rolebindings", "RoleBinding"),
-      type(admission, "validatingadmissionpolicies",
+      type(kRbac, "clusterroles", "ClusterRole"),
+      type(kRbac, "clusterrolebindings", "ClusterRoleBinding"),
+      in_namespace(kRbac, "roles", "Role"),
+      in_namespace(kRbac, "rolebindings", "RoleBinding"),
+      type(kAdmission, "validatingadmissionpolicies",
            "ValidatingAdmissionPolicy"),
-      type(admission, "validatingadmissionpolicybindings",
+      type(kAdmission, "validatingadmissionpolicybindings",
            "ValidatingAdmissionPolicyBinding"),
   };
 }

@@ -121,7 +121,7 @@ void check_object(const Json& schema, const Json& value,
   }
   const Json& properties = child(schema, "properties");
   for (const auto& [name, member] : value.items()) {
-    const std::string at = path + "." + name;
+    const std::string at = fmt::format("{}.{}", path, name);
     if (properties.contains(name)) check(properties[name], member, at, found);
     if (schema.contains("additionalProperties")) {
       check(schema["additionalProperties"], member, at, found);
@@ -192,14 +192,16 @@ void check_rules(const Json& schema, const Json& value, const Json* old,
     if (!value.contains(name)) continue;
     const Json* before =
         old != nullptr && old->contains(name) ? &(*old)[name] : nullptr;
-    check_rules(member, value[name], before, path + "." + name, found);
+    check_rules(member, value[name], before, fmt::format("{}.{}", path, name),
+                found);
   }
 }
 
 void find_unknown(const Json& schema, const std::string& path, Finder& found) {
   for (const auto& [key, value] : schema.items()) {
     if (!kKnown.contains(key)) {
-      found.add(path + "." + key, "the simulator does not know this keyword");
+      found.add(fmt::format("{}.{}", path, key),
+                "the simulator does not know this keyword");
     }
   }
   for (const Json& rule :
@@ -208,7 +210,7 @@ void find_unknown(const Json& schema, const std::string& path, Finder& found) {
     if (!parsed) found.add(path, parsed.error().msg);
   }
   for (const auto& [name, member] : child(schema, "properties").items()) {
-    find_unknown(member, path + "." + name, found);
+    find_unknown(member, fmt::format("{}.{}", path, name), found);
   }
   if (schema.contains("items")) find_unknown(schema["items"], path, found);
 }

@@ -319,7 +319,7 @@ Served Server::watch(const Call& call, const Listener& to) {
 
 Served Server::follow(Following& one, const Listener& to,
                       std::unique_lock<std::mutex>& lock) {
-  const Served ended{.response = {.status = 200}};
+  Served ended{.response = {.status = 200}};
   while (true) {
     if (down_) return {.fate = Served::Fate::kDrop};
     if (!silent_) {

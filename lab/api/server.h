@@ -66,7 +66,7 @@ class Server {
   void revoke_token(const std::string& token);
 
   /// The next requests that match meet it; consumed one by one.
-  void push_fault(Fault fault, int times = 1);
+  void push_fault(const Fault& fault, int times = 1);
   /// Connections are refused and broken until it is set back.
   void set_down(bool down);
   /// Half-open: nothing is answered and no watch speaks, but nothing breaks.

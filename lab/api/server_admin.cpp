@@ -20,7 +20,7 @@ void Server::revoke_token(const std::string& token) {
   access_.revoke(token);
 }
 
-void Server::push_fault(Fault fault, int times) {
+void Server::push_fault(const Fault& fault, int times) {
   const std::lock_guard lock(mutex_);
   faults_.push(fault, times);
 }
