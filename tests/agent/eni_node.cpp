@@ -135,6 +135,7 @@ void EniRegion::remove_link(const sim::EniView& eni) {
 conf::AgentConfig EniAgent::default_config(EniRegion& region) {
   conf::AgentConfig config;
   config.cluster = "test";
+  config.state_dir = region.state_dir();
   config.evidence.metadata_url = region.metadata_url_of("i-a");
   config.eni.ecs_endpoint = region.api_url();
   config.eni.vpc_endpoint = region.api_url();

@@ -18,6 +18,7 @@
 #include "lab/sim/http_server.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/netns.h"
+#include "tests/support/temp_dir.h"
 
 namespace linsey::agent {
 
@@ -32,6 +33,8 @@ class EniRegion {
             bool real = false);
 
   std::string api_url() const;
+  /// Of the agents of this region, one after the other.
+  std::string state_dir() const { return state_.path(); }
   /// A metadata service for an instance.
   std::string metadata_url_of(const std::string& instance);
   void tune(const std::function<void(sim::Knobs&)>& change) {
@@ -59,6 +62,7 @@ class EniRegion {
   const netlink::NetNs& fabric_;
   std::unique_ptr<sim::HttpServer> server_;
   std::uint16_t api_port_ = 0;
+  tests::TempDir state_;
   std::map<std::string, std::string> links_;  // ENI -> link
 };
 
