@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <thread>
 #include <utility>
 
 #include "agent/views.h"
@@ -29,12 +30,25 @@ sigset_t ending_signals() {
   return set;
 }
 
+// A child that an agent had just forked when it was killed shares the lock
+// until it executes its program; another agent holds it for good.
+constexpr Duration kLockWait = std::chrono::seconds(3);
+constexpr Duration kLockPause = std::chrono::milliseconds(20);
+
 /// The directory itself where no file can be made in it: DEL must be served
 /// from a full or read-only disk too.
 Result<FileLock> lock_state(const std::string& directory) {
-  Result<FileLock> lock = FileLock::acquire(directory + "/agent.lock");
-  if (lock || lock.error().code == Code::kTryAgainLater) return lock;
-  return FileLock::acquire(directory);
+  const SteadyClock clock;
+  const Instant end = clock.now() + kLockWait;
+  for (;;) {
+    Result<FileLock> lock = FileLock::acquire(directory + "/agent.lock");
+    if (lock) return lock;
+    if (lock.error().code != Code::kTryAgainLater) {
+      return FileLock::acquire(directory);
+    }
+    if (clock.now() >= end) return lock;
+    std::this_thread::sleep_for(kLockPause);
+  }
 }
 
 Result<void> configure_log(const conf::Log& log) {

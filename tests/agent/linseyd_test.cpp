@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "tests/support/agent_process.h"
+#include "tests/support/eventually.h"
 #include "tests/support/golden.h"
 #include "tests/support/netns.h"
 
@@ -155,6 +156,20 @@ TEST_F(Linseyd, RefusesASecondOneOnTheSameState) {
 
   EXPECT_EQ(finished.exit_code, 1);
   EXPECT_THAT(finished.err, HasSubstr("another linseyd"));
+}
+
+TEST_F(Linseyd, WaitsForALockThatIsAboutToBeFree) {
+  AgentProcess agent(*host, {});
+  const std::string lock = agent.state_dir() + "/agent.lock";
+  Child holder =
+      must(Child::start({.argv = {"sh", "-c",
+                                  "exec 9> " + lock + "; flock 9; touch " +
+                                      lock + ".held; exec sleep 0.5"}}));
+  ASSERT_TRUE(tests::eventually([&] { return path_exists(lock + ".held"); }));
+
+  agent.start();
+
+  EXPECT_TRUE(agent.alive());
 }
 
 TEST_F(Linseyd, ChecksAConfigurationAndExits) {
