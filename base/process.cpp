@@ -56,9 +56,11 @@ struct ChildEnds {
 };
 
 /// Everything between fork and exec; async-signal-safe calls only.
+/// A parent that died before the prctl would never be heard of.
 [[noreturn]] void become(const Command& command, const ChildEnds& ends,
-                         char* const* argv, char* const* envp) {
+                         char* const* argv, char* const* envp, pid_t parent) {
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
   sigset_t none;
   (void)sigemptyset(&none);
   (void)sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -86,10 +88,12 @@ Result<pid_t> launch(const Command& command, const ChildEnds& ends) {
   if (command.env) env = environment_of(command);
   const std::vector<char*> argv = pointers(args);
   const std::vector<char*> envp = pointers(env);
+  const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return errno_error(errno, "fork");
   if (pid == 0) {
-    become(command, ends, argv.data(), command.env ? envp.data() : nullptr);
+    become(command, ends, argv.data(), command.env ? envp.data() : nullptr,
+           parent);
   }
   return pid;
 }
