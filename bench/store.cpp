@@ -162,7 +162,7 @@ Json measure(const std::string& directory) {
       }
     }
     rows.push_back(row("open + load", addresses, 1, loads(path)));
-    for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+    for (const char* suffix : {"", "-wal", "-shm", ".lock", ".last"}) {
       must(remove_file(path + suffix));
     }
   }
