@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/wall_text.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/wall_text.h"
 
 namespace linsey::agent {
 namespace {

@@ -53,10 +53,10 @@ class Store {
   struct Opened;
 
   /// Opens or creates the database and loads it. Damage (kStateCorrupt), a
-  /// newer version's file (kProtocolMismatch) and what cannot be read or written
-  /// (kDiskFull, kPermission, kIo) are warnings, not errors: the agent must
-  /// still serve DEL. Errors: kTryAgainLater when another process has it open
-  /// for writing.
+  /// newer version's file (kProtocolMismatch) and what cannot be read or
+  /// written (kDiskFull, kPermission, kIo) are warnings, not errors: the agent
+  /// must still serve DEL. Errors: kTryAgainLater when another process has it
+  /// open for writing.
   static Result<Opened> open(const StoreOptions& options, Instant now);
   /// Reads without locking anybody out. Errors: kIo, kStateCorrupt.
   static Result<Snapshot> read(const std::string& path);

@@ -416,7 +416,8 @@ INSTANTIATE_TEST_SUITE_P(
                  "/bgp/peers/0/maxPrefixAction"},
         PeerCase{R"("address": "10.0.0.1", "import": ["10.0.0.1/8"])",
                  "/bgp/peers/0/import/0"},
-        PeerCase{R"("address": "10.0.0.1", "hold": "90s")", "/bgp/peers/0/hold"}));
+        PeerCase{R"("address": "10.0.0.1", "hold": "90s")",
+                 "/bgp/peers/0/hold"}));
 
 TEST(ImportRule, MeansThePrefixAndAllInsideUnlessLengthsAreGiven) {
   const auto rule = [](const char* text) { return *ImportRule::parse(text); };

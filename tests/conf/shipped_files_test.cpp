@@ -119,8 +119,7 @@ TEST(ConfigurationPage, HasARowForEveryKeyTheCodeReads) {
   }
 
   const std::set<std::string> read = all_matches(
-      source_file("conf/agent_config.cpp") +
-          source_file("conf/bgp_config.cpp"),
+      source_file("conf/agent_config.cpp") + source_file("conf/bgp_config.cpp"),
       std::regex(R"re((?:get\w*|object|each\w*)\((?:\w+, )?"(\w+)")re"));
 
   EXPECT_GT(read.size(), 60U);

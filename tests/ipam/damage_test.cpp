@@ -163,7 +163,8 @@ TEST_F(DamageTest, ANewerSchemaIsReadAndNotTouchedUntilItIsMovedAway) {
   EXPECT_EQ(opened.loaded.warnings[0].code, Code::kProtocolMismatch);
   EXPECT_EQ(ledger.held(), expected_);
   EXPECT_EQ(ledger.release(key("3"), kStart).addresses.size(), 1);
-  EXPECT_EQ(opened.store.save(ledger, kStart).error().code, Code::kProtocolMismatch);
+  EXPECT_EQ(opened.store.save(ledger, kStart).error().code,
+            Code::kProtocolMismatch);
   EXPECT_EQ(read_file(dir / "ledger.db").value(), before);
 
   ASSERT_EQ(std::rename((dir / "ledger.db").c_str(),
