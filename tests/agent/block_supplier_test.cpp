@@ -271,6 +271,7 @@ TEST_F(BlockSupplierTest, AnUnassignedBlockDrainsAndIsWithdrawnWhenEmpty) {
     ASSERT_TRUE(turn_until([&] {
       return router_routes().find("10.244.1.0/30") != std::string::npos;
     }));
+    ASSERT_TRUE(turn_until([&] { return supplier.health().ready; }));
     ASSERT_TRUE(assign("a").has_value());
 
     config_.blocks.assignments["m1"] = {cidr("10.244.7.0/30")};
