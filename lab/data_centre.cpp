@@ -65,22 +65,6 @@ Result<void> build_fabric(const Topology& topology, const netlink::NetNs& dc) {
                                   kBridge, address.to_string()));
 }
 
-/// BIRD's symbols know no '-'.
-std::string protocol_name(std::string node) {
-  std::ranges::replace(node, '-', '_');
-  return "node_" + node;
-}
-
-/// What the reflector takes: pod blocks, nothing else.
-std::string import_clause(const Topology& topology) {
-  std::string nets;
-  for (const Pool& pool : topology.pools) {
-    if (pool.cidr.family() != Family::kV4) continue;
-    nets += (nets.empty() ? "" : ", ") + pool.cidr.to_string() + "+";
-  }
-  return nets.empty() ? "none" : "where net ~ [ " + nets + " ]";
-}
-
 }  // namespace
 
 std::string reflector_config(const Topology& topology) {
@@ -107,8 +91,8 @@ std::string reflector_config(const Topology& topology) {
         "  graceful restart on;\n"
         "  ipv4 {{ import {4}; export where source = RTS_BGP; }};\n"
         "}}\n",
-        protocol_name(name), plan.switch_address.to_string(), plan.as_number,
-        node.address.to_string(), import_clause(topology));
+        node_protocol(name), plan.switch_address.to_string(), plan.as_number,
+        node.address.to_string(), import_clause(topology, Family::kV4, 0));
   }
   return text;
 }
@@ -120,7 +104,15 @@ Result<DataCentreNetwork> DataCentreNetwork::build(
   TRY(make_directories(directory, 0700));
   TRY(context(build_fabric(topology, dc.ns_), "build the data centre"));
   TRY(context(lay_line(topology, dc.ns_, vpc_router), "lay the line"));
-  TRY(context(dc.start_reflector(), "start the route reflector"));
+  if (topology.data_centre.routers.empty()) {
+    TRY(context(dc.start_reflector(), "start the route reflector"));
+  }
+  for (const auto& [name, spec] : topology.data_centre.routers) {
+    dc.routers_.emplace(
+        name, TRY(context(Router::start(topology, spec, dc.ns_,
+                                        directory + "/routers/" + name),
+                          "start router {}", name)));
+  }
   return dc;
 }
 
@@ -145,11 +137,15 @@ Result<void> DataCentreNetwork::attach(const NodeSpec& node,
                            "link set {0} master {2}\nlink set {0} up\n",
                            port, node_ns.path(), kBridge)));
   const Cidr address(node.address, plan.nodes.prefix_len());
-  return ip_batch(
-      node_ns,
-      fmt::format("addr add {} dev eth0\nlink set eth0 up\n"
-                  "route add default via {}\n",
-                  address.to_string(), plan.switch_address.to_string()));
+  std::string lines = fmt::format(
+      "addr add {} dev eth0\nlink set eth0 up\n"
+      "route add default via {}\n",
+      address.to_string(), plan.switch_address.to_string());
+  if (node.address6 && plan.nodes6) {
+    lines += fmt::format("addr add {}/{} dev eth0 nodad\n",
+                         node.address6->to_string(), plan.nodes6->prefix_len());
+  }
+  return ip_batch(node_ns, lines);
 }
 
 Result<void> DataCentreNetwork::detach(const std::string& node) {
@@ -172,9 +168,29 @@ Result<void> DataCentreNetwork::cut_line(bool cut) {
   return context(nft(ns_, script), "cut or mend the line");
 }
 
+Result<void> DataCentreNetwork::silence(const std::string& router,
+                                        bool silent) {
+  const auto found = routers_.find(router);
+  if (found == routers_.end()) {
+    return make_error(Code::kInvalidConfig, "the lab has no router {}", router);
+  }
+  std::string script = "table inet silent\ndelete table inet silent\n";
+  if (silent) {
+    script +=
+        "table inet silent {\n"
+        "  chain in { type filter hook prerouting priority -400; drop; }\n"
+        "  chain out { type filter hook postrouting priority -400; drop; }\n"
+        "}\n";
+  }
+  return context(nft(found->second.ns(), script), "silence router {}", router);
+}
+
 Result<std::string> DataCentreNetwork::birdc(const std::string& command) const {
   Command birdc;
-  birdc.argv = {"birdc", "-r", "-s", directory_ + "/bird.ctl", command};
+  const std::string socket = routers_.empty()
+                                 ? directory_ + "/bird.ctl"
+                                 : routers_.begin()->second.control_socket();
+  birdc.argv = {"birdc", "-r", "-s", socket, command};
   std::string text = TRY(run_ok(birdc));
   // "BIRD 2.0.12 ready." and "Access restricted" come before the answer.
   for (int greeting = 0; greeting < 2; ++greeting) {

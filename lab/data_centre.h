@@ -4,11 +4,13 @@
 // with a token bucket on both ends.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "base/process.h"
 #include "base/result.h"
 #include "lab/in_namespace.h"
+#include "lab/router.h"
 #include "lab/topology.h"
 #include "netlink/netns.h"
 
@@ -24,7 +26,9 @@ class DataCentreNetwork {
                                          const std::string& directory);
 
   const netlink::NetNs& ns() const { return ns_; }
+  /// The switch's own BIRD; below 1 when there are routers instead.
   pid_t bird_pid() const { return bird_.pid(); }
+  const std::map<std::string, Router>& routers() const { return routers_; }
 
   /// Plugs a node in; its end is eth0 there, up, with address and default
   /// route.
@@ -36,7 +40,11 @@ class DataCentreNetwork {
   /// Cuts the line (packets die on both ends), or mends it.
   Result<void> cut_line(bool cut);
 
-  /// A command of birdc for the reflector ("show route").
+  /// A router drops every packet to and from itself and tells nobody (its link
+  /// stays up), or speaks again. Errors: kInvalidConfig.
+  Result<void> silence(const std::string& router, bool silent);
+
+  /// A command of birdc for the reflector, or the first router ("show route").
   Result<std::string> birdc(const std::string& command) const;
 
  private:
@@ -51,6 +59,7 @@ class DataCentreNetwork {
   netlink::NetNs ns_;
   std::string directory_;
   Child bird_;
+  std::map<std::string, Router> routers_;
 };
 
 /// The reflector's configuration. Pure.

@@ -181,7 +181,7 @@ void add_views(Commands& commands) {
   commands
       .add(app, "fault",
            "Make the cloud or the line misbehave, such as attach=3s, "
-           "AssignPrivateIpAddresses.per-minute=5, line=cut",
+           "AssignPrivateIpAddresses.per-minute=5, line=cut, rr1=silent",
            [](const Words& w) { return command_fault(w.target, w.rest); })
       ->add_option("KEY=VALUE", commands.words().rest, "See docs/lab.md")
       ->required();

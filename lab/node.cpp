@@ -2,7 +2,6 @@
 
 #include <signal.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "lab/process_rights.h"
 
@@ -16,6 +15,7 @@ Result<std::unique_ptr<Node>> Node::create(const NodeSpec& spec,
 }
 
 Result<void> Node::start_agent(const std::string& program) {
+  program_ = program;
   if (agent_.alive()) return {};
   Command command;
   command.argv =
@@ -41,19 +41,17 @@ void Node::terminate() const {
 }
 
 Result<void> Node::supervise() {
-  if (bird_.alive() || !path_exists(paths_.bird_config())) return {};
+  if (bird_.alive() || program_.empty()) return {};
+  if (bird_.pid() > 0) log::warn("BIRD's supervisor of {} ended", spec_.name);
   Command command;
-  command.argv = {
-      "bird", "-f", "-c", paths_.bird_config(), "-s", paths_.bird_socket()};
-  if (bird_ran_) {
-    log::warn("BIRD of {} ended; starting it again, recovering", spec_.name);
-    command.argv.emplace_back("-R");
-  }
-  command.argv = with_rights(bird_rights(), command.argv);
+  command.argv =
+      with_rights(bird_rights(), {program_, "bird-supervisor", "--bird-config",
+                                  paths_.bird_config(), "--bird-socket",
+                                  paths_.bird_socket()});
   command.netns_fd = ns_.fd();
   command.output_file = paths_.log("bird");
-  bird_ = TRY(context(Child::start(command), "start BIRD of {}", spec_.name));
-  bird_ran_ = true;
+  bird_ = TRY(context(Child::start(command), "start BIRD's supervisor of {}",
+                      spec_.name));
   return {};
 }
 

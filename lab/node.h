@@ -1,8 +1,8 @@
 // Node: one machine of the lab: a network namespace, a directory tree, the
-// real agent with the manifest's rights, and BIRD beside it. BIRD is started
-// as its container's supervisor does it: when the agent has written its
-// configuration, and again with graceful recovery when it died. On a node
-// whose agent never writes one (cloud mode, quarantine) none runs.
+// real agent with the manifest's rights, and beside it BIRD's container: the
+// supervisor, which starts BIRD when the agent has written its configuration,
+// and again when it died. On a node whose agent never writes one (cloud mode,
+// quarantine) no BIRD runs.
 // Thread: the world's (children die with the thread that started them).
 #pragma once
 
@@ -37,10 +37,11 @@ class Node {
   /// Begins the quiet end of all children without waiting for it.
   void terminate() const;
 
-  /// Starts BIRD when it is due and looks after the children.
+  /// Starts BIRD's supervisor and looks after it.
   Result<void> supervise();
 
   pid_t agent_pid() { return agent_.alive() ? agent_.pid() : 0; }
+  /// The supervisor's.
   pid_t bird_pid() { return bird_.alive() ? bird_.pid() : 0; }
 
   /// Enters a card; returns the name the kernel would give to its link: the
@@ -59,7 +60,7 @@ class Node {
   netlink::NetNs ns_;
   Child agent_;
   Child bird_;
-  bool bird_ran_ = false;
+  std::string program_;  // linseyd, the supervisor of BIRD too
   std::map<std::string, std::string> cards_;
 };
 

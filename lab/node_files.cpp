@@ -62,15 +62,39 @@ Json zones_of(const Topology& topology) {
   return out;
 }
 
-Json bgp_of(const Topology& topology, const NodePaths& paths) {
-  return {{"asNumber", topology.data_centre.as_number},
-          {"peers",
-           Json::array({{{"name", "reflector"},
-                         {"address",
-                          topology.data_centre.switch_address.to_string()}}})},
-          {"bird",
-           {{"controlSocket", paths.bird_socket()},
-            {"configFile", paths.bird_config()}}}};
+Result<Json> peer_of(const RouterSpec& router, const std::string& name,
+                     const IpAddr& address) {
+  Json peer{{"name", name},
+            {"address", address.to_string()},
+            {"asNumber", router.as_number}};
+  peer.merge_patch(TRY(parse_json(router.peer)));
+  return peer;
+}
+
+/// The switch, or every router by each family that it and the node have.
+Result<Json> peers_of(const Topology& topology, const NodeSpec& node) {
+  const DataCentre& plan = topology.data_centre;
+  if (plan.routers.empty()) {
+    return Json::array({{{"name", "reflector"},
+                         {"address", plan.switch_address.to_string()}}});
+  }
+  Json peers = Json::array();
+  for (const auto& [name, router] : plan.routers) {
+    peers.push_back(TRY(peer_of(router, name, router.address)));
+    if (!router.address6 || !node.address6) continue;
+    peers.push_back(TRY(peer_of(router, name + "-6", *router.address6)));
+  }
+  return peers;
+}
+
+Result<Json> bgp_of(const Topology& topology, const NodeSpec& node,
+                    const NodePaths& paths) {
+  return Json{{"asNumber", node.as_number == 0 ? topology.data_centre.as_number
+                                               : node.as_number},
+              {"peers", TRY(peers_of(topology, node))},
+              {"bird",
+               {{"controlSocket", paths.bird_socket()},
+                {"configFile", paths.bird_config()}}}};
 }
 
 Json eni_of(const Topology& topology) {
@@ -127,7 +151,7 @@ Result<std::string> agent_json(const Topology& topology, const NodeSpec& node,
             {"pools", pools_of(topology)},
             {"blocks",
              {{"source", "file"}, {"assignments", assignments_of(topology)}}},
-            {"bgp", bgp_of(topology, paths)},
+            {"bgp", TRY(bgp_of(topology, node, paths))},
             {"eni", eni_of(topology)},
             {"cni",
              {{"confDir", paths.cni_conf()},
@@ -138,13 +162,16 @@ Result<std::string> agent_json(const Topology& topology, const NodeSpec& node,
 }
 
 std::string node_json(const NodeSpec& node) {
+  Json addresses = Json::array(
+      {{{"type", "InternalIP"}, {"address", node.address.to_string()}}});
+  if (node.address6) {
+    addresses.push_back(
+        {{"type", "InternalIP"}, {"address", node.address6->to_string()}});
+  }
   return dump_json(
       {{"metadata", {{"name", node.name}, {"labels", node.labels}}},
        {"spec", Json::object()},
-       {"status",
-        {{"addresses",
-          Json::array({{{"type", "InternalIP"},
-                        {"address", node.address.to_string()}}})}}}},
+       {"status", {{"addresses", std::move(addresses)}}}},
       2);
 }
 

@@ -123,6 +123,9 @@ Result<Answer> Service::netns(const Json& request, const Progress&) {
                  request.value("namespace", "default"),
                  text_of(request, "pod")};
   const std::string path = TRY(desk_.ask([&]() -> Result<std::string> {
+    const auto& routers = world_.data_centre().routers();
+    const auto router = routers.find(id.node);
+    if (router != routers.end()) return router->second.ns().path();
     if (id.name.empty()) return TRY(world_.node(id.node))->ns().path();
     const auto pod = world_.pods().find(id);
     if (pod != world_.pods().end()) return pod->second.ns.path();
@@ -228,16 +231,19 @@ Result<Answer> Service::fault(const Json& request, const Progress&) {
   const auto knobs =
       request.value("knobs", std::map<std::string, std::string>());
   for (const auto& [key, value] : knobs) {
-    if (key != "line") {
+    const bool line = key == "line";
+    if (!line && !world_.topology().data_centre.routers.contains(key)) {
       TRY(world_.cloud().tune(key, value));
       continue;
     }
-    if (value != "cut" && value != "up") {
-      return make_error(Code::kInvalidConfig, "line is cut or up, not {}",
-                        value);
+    const std::string_view bad = line ? "cut" : "silent";
+    if (value != bad && value != "up") {
+      return make_error(Code::kInvalidConfig, "{} is {} or up, not {}", key,
+                        bad, value);
     }
-    TRY(desk_.ask([&, cut = value == "cut"] {
-      return world_.data_centre().cut_line(cut);
+    TRY(desk_.ask([&, key = key, broken = value == bad] {
+      DataCentreNetwork& dc = world_.data_centre();
+      return line ? dc.cut_line(broken) : dc.silence(key, broken);
     }));
   }
   return answer(Json::object());

@@ -9,6 +9,26 @@
 namespace linsey::lab {
 namespace {
 
+void get_optional(ObjectReader& reader, std::string_view key,
+                  std::optional<IpAddr>& target) {
+  if (!reader.has(key)) return;
+  reader.get_parsed(key, target.emplace(), IpAddr::parse);
+}
+
+void read_router(ObjectReader& reader, RouterSpec& out) {
+  reader.require("address");
+  reader.require("asNumber");
+  reader.get_parsed("address", out.address, IpAddr::parse);
+  get_optional(reader, "address6", out.address6);
+  reader.get_int("asNumber", out.as_number, 1, 4294967294);
+  reader.get_int("longest", out.longest, 0, 32);
+  reader.get("options", out.options);
+  if (const Json* peer = reader.raw("peer"); peer != nullptr) {
+    out.peer = dump_json(*peer);
+    if (!peer->is_object()) reader.fail("peer", "must be an object");
+  }
+}
+
 void read_data_centre(ObjectReader& reader, DataCentre& out) {
   reader.require("cidr");
   reader.require("nodes");
@@ -18,6 +38,14 @@ void read_data_centre(ObjectReader& reader, DataCentre& out) {
   reader.get_parsed("switch", out.switch_address, IpAddr::parse);
   reader.get_int("asNumber", out.as_number, 1, 4294967294);
   reader.get_parsed_list("routes", out.routes, Cidr::parse_network);
+  if (reader.has("nodes6")) {
+    reader.get_parsed("nodes6", out.nodes6.emplace(), Cidr::parse_network);
+  }
+  reader.each_member("routers",
+                     [&](const std::string& name, ObjectReader& child) {
+                       out.routers[name].name = name;
+                       read_router(child, out.routers[name]);
+                     });
   if (!out.nodes.contains(out.switch_address)) {
     reader.fail("switch", "must lie inside `nodes`, whose gateway it is");
   }
@@ -96,6 +124,8 @@ void read_node(ObjectReader& reader, NodeSpec& out) {
   reader.get("site", site);
   reader.get("zone", out.zone);
   reader.get_parsed("address", out.address, IpAddr::parse);
+  get_optional(reader, "address6", out.address6);
+  reader.get_int("asNumber", out.as_number, 0, 4294967294);
   reader.get("instanceType", out.instance_type);
   reader.get("labels", out.labels);
   reader.get("product", out.product);
@@ -145,6 +175,16 @@ Result<void> check_node(const Topology& topology, const NodeSpec& node) {
 
 Result<void> check(const Topology& topology) {
   std::set<IpAddr> addresses{topology.data_centre.switch_address};
+  for (const auto& [name, router] : topology.data_centre.routers) {
+    if (usable_name(name) && addresses.insert(router.address).second &&
+        topology.data_centre.nodes.contains(router.address)) {
+      continue;
+    }
+    return make_error(Code::kInvalidConfig,
+                      "/dataCentre/routers/{}: give it a name of a-z, 0-9 and "
+                      "'-' and an address of its own inside /dataCentre/nodes",
+                      name);
+  }
   for (const auto& [name, node] : topology.nodes) {
     TRY(check_node(topology, node));
     if (!addresses.insert(node.address).second) {

@@ -22,10 +22,23 @@
 
 namespace linsey::lab {
 
+/// A reflector or top-of-rack switch beside the gateway.
+struct RouterSpec {
+  std::string name;
+  IpAddr address;
+  std::optional<IpAddr> address6;
+  std::uint32_t as_number = 0;
+  unsigned longest = 0;     // longer IPv4 prefixes are filtered; 0: none are
+  std::string options;      // BIRD's words, put into each of its sessions
+  std::string peer = "{}";  // JSON text, laid over the nodes' entries for it
+};
+
 struct DataCentre {
   Cidr cidr;
-  Cidr nodes;             // the one layer-2 network of the bare-metal nodes
-  IpAddr switch_address;  // their gateway, and the route reflector
+  Cidr nodes;  // the one layer-2 network of the bare-metal nodes
+  std::optional<Cidr> nodes6;
+  IpAddr switch_address;  // their gateway; the route reflector, if no routers
+  std::map<std::string, RouterSpec> routers;
   std::uint32_t as_number = 64512;
   std::vector<Cidr> routes;  // sent into the line
 };
@@ -81,7 +94,9 @@ struct NodeSpec {
   Site site = Site::kDataCentre;
   std::string zone;  // cloud only
   IpAddr address;
-  std::string instance_type;  // cloud only
+  std::optional<IpAddr> address6;  // data centre only
+  std::uint32_t as_number = 0;     // what routers expect; 0: dataCentre's
+  std::string instance_type;       // cloud only
   std::map<std::string, std::string> labels;
   std::string product;       // what DMI says
   std::vector<Cidr> blocks;  // given to it by `blocks.assignments`

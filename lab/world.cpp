@@ -28,6 +28,9 @@ Result<void> World::build_networks() {
   data_centre_ =
       std::make_unique<DataCentreNetwork>(TRY(DataCentreNetwork::build(
           topology, vpc_->router(), options_.directory + "/reflector")));
+  for (const auto& [name, router] : data_centre_->routers()) {
+    TRY(remember("router " + name, router.ns()));
+  }
   return remember("data-centre", data_centre_->ns());
 }
 
@@ -49,7 +52,14 @@ Inventory World::inventory() const {
   out.namespaces = namespaces_;
   out.host_links = host_links_;
   out.processes["lab"] = getpid();
-  if (data_centre_) out.processes["reflector"] = data_centre_->bird_pid();
+  if (data_centre_ && data_centre_->bird_pid() > 0) {
+    out.processes["reflector"] = data_centre_->bird_pid();
+  }
+  if (data_centre_) {
+    for (const auto& [name, router] : data_centre_->routers()) {
+      out.processes["router/" + name] = router.bird_pid();
+    }
+  }
   for (const auto& [name, node] : nodes_) {
     if (const pid_t pid = node->agent_pid()) {
       out.processes[name + "/linseyd"] = pid;

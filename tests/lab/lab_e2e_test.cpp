@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -46,7 +47,24 @@ class Lab : public testing::Test {
     names_.push_back(name);
     return lab({"up", "--name", name, "-d"});
   }
+  Finished up_with(const std::string& topology) {
+    names_.push_back(topology);
+    return lab({"up", "--name", topology, "-d", "--topology",
+                tests::source_dir() + "/lab/topologies/" + topology + ".json"});
+  }
   std::string directory(const std::string& name) { return dir_ / name; }
+
+  /// What a command of a namespace says, once `good` likes it, or at last.
+  std::string shown(const std::vector<std::string>& words,
+                    const std::function<bool(const std::string&)>& good) {
+    std::string out;
+    for (int i = 0; i < 600; ++i) {
+      out = lab(words).out;
+      if (good(out)) return out;
+      std::this_thread::sleep_for(milliseconds(50));
+    }
+    return out;
+  }
 
   Inventory inventory(const std::string& name) {
     auto client = ControlClient::connect(control_socket(directory(name)));
@@ -131,6 +149,31 @@ TEST_F(Lab, ExecRunsInTheNodesNamespaceAndHandsTheExitCodeBack) {
   EXPECT_EQ(lab({"exec", "--name", "one", "m1", "--", "sh", "-c", "exit 7"})
                 .exit_code,
             7);
+}
+
+TEST_F(Lab, TwoTorsOfDifferentAsNumbersShareTheTraffic) {
+  ASSERT_EQ(up_with("tor-pair").exit_code, 0);
+
+  // m3 is of another rack, m2 of the own one, so with the own AS number.
+  for (const char* block : {"10.244.0.128/26", "10.244.0.64/26"}) {
+    const std::string routes =
+        shown({"exec", "--name", "tor-pair", "m1", "--", "ip", "-4", "route",
+               "show", block},
+              [](const std::string& out) {
+                return out.find("via 10.0.1.2 ") != out.npos &&
+                       out.find("via 10.0.1.3 ") != out.npos;
+              });
+    EXPECT_NE(routes.find("nexthop via 10.0.1.2 "), routes.npos) << routes;
+    EXPECT_NE(routes.find("nexthop via 10.0.1.3 "), routes.npos) << routes;
+  }
+  const std::string six = shown({"exec", "--name", "tor-pair", "m1", "--", "ip",
+                                 "-6", "route", "show", "fd00:244::80/122"},
+                                [](const std::string& out) {
+                                  return out.find("fd00:1::2 ") != out.npos &&
+                                         out.find("fd00:1::3 ") != out.npos;
+                                });
+  EXPECT_NE(six.find("fd00:1::2 "), six.npos) << six;
+  EXPECT_NE(six.find("fd00:1::3 "), six.npos) << six;
 }
 
 TEST_F(Lab, ASpoofedSourceDiesInTheVpc) {

@@ -3,8 +3,13 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/json.h"
+#include "base/process.h"
+#include "lab/router.h"
 #include "lab/shipped.h"
+#include "tests/support/golden.h"
+#include "tests/support/temp_dir.h"
 
 namespace linsey::lab {
 namespace {
@@ -91,6 +96,34 @@ TEST(Topology, RefusesNamesThatMakeNoLinkName) {
   json["name"] = "a/b";
 
   EXPECT_NE(error_of(json).find("/name"), std::string::npos) << error_of(json);
+}
+
+TEST(Topology, TheOnesWithRoutersParseAndBirdReadsTheirRouters) {
+  for (const char* name : {"rr-pair", "rr-bfd", "tor-pair", "tor-26"}) {
+    const std::string file =
+        tests::source_dir() + "/lab/topologies/" + name + ".json";
+    const Result<Topology> topology = parse_topology(*read_file(file));
+    ASSERT_TRUE(topology.has_value()) << to_string(topology.error());
+    ASSERT_EQ(topology->data_centre.routers.size(), 2U);
+    for (const auto& [ignored, router] : topology->data_centre.routers) {
+      const tests::TempDir dir;
+      ASSERT_TRUE(write_file_atomic(dir / "bird.conf",
+                                    router_config(*topology, router),
+                                    {.sync = false})
+                      .has_value());
+      const auto parsed =
+          run_ok({.argv = {"bird", "-p", "-c", dir / "bird.conf"}});
+      EXPECT_TRUE(parsed.has_value()) << to_string(parsed.error());
+    }
+  }
+}
+
+TEST(Topology, ARouterNeedsAnAddressOfItsOwnInTheFabric) {
+  Json json = shipped();
+  json["dataCentre"]["routers"]["rr1"] = {{"address", "10.0.1.1"},
+                                          {"asNumber", 64512}};
+
+  EXPECT_NE(error_of(json).find("/dataCentre/routers/rr1"), std::string::npos);
 }
 
 }  // namespace
