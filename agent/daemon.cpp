@@ -147,7 +147,17 @@ PortHooks Daemon::port_hooks() {
           }};
 }
 
+HeldHooks Daemon::held_hooks() {
+  return {.put = [this](const ipam::Held& held) { held_files_->put(held); },
+          .drop =
+              [this](const ipam::AttachmentKey& key) {
+                const Result<void> dropped = held_files_->drop(key);
+                if (!dropped) log::warn("{}", to_string(dropped.error()));
+              }};
+}
+
 void Daemon::wire_service() {
+  held_files_.emplace(documents_->config().socket);
   service_ = std::make_unique<Service>(ServiceDeps{
       .loop = loop_,
       .clock = clock_,
@@ -162,6 +172,7 @@ void Daemon::wire_service() {
       .sweep = [this](const auto& keep,
                       auto done) { reconciler_->sweep(keep, std::move(done)); },
       .ports = port_hooks(),
+      .held = held_hooks(),
       .forget =
           [this](const std::vector<IpAddr>& addresses) {
             forgetter_->forget(addresses);
@@ -324,6 +335,7 @@ Result<void> Daemon::run() {
   TRY(reconciler_->at_start(kernel_is_witness_));
   const Result<void> restored = ports_->restore(ledger_.held());
   if (!restored) log::error("{}", to_string(restored.error()));
+  TRY(held_files_->restore(ledger_.held()));
   notes_->start();
   TRY(api_->listen(config.socket, config.metrics_listen));
   log::info("linseyd serves node {} on {}", documents_->node_name(),

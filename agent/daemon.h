@@ -27,6 +27,7 @@
 #include "base/result.h"
 #include "ipam/store.h"
 #include "netlink/nft.h"
+#include "rpc/held_files.h"
 
 namespace linsey::agent {
 
@@ -53,6 +54,7 @@ class Daemon {
   Result<void> watch_signals();
   void wire_ports();
   PortHooks port_hooks();
+  HeldHooks held_hooks();
   void wire_service();
   void wire_supply(const SupplierFactory& factory);
   void wire_kube();
@@ -79,6 +81,7 @@ class Daemon {
   std::unique_ptr<Forgetter> forgetter_;
   std::optional<netlink::Nft> nft_;
   std::unique_ptr<HostPorts> ports_;
+  std::optional<rpc::HeldFiles> held_files_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Notes> notes_;

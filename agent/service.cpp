@@ -179,7 +179,11 @@ void Service::send_lease(const AllocateCall& call, bool is_new, Instant began,
   CRASH_POINT("allocate.saved");
   const bool heard = call.reply(rpc::Lease{held->allocation, is_new});
   record("add", {}, began);
-  if (heard || !is_new) return;
+  if (heard || !is_new) {
+    // Not while it is being released: nobody would drop it again.
+    if (!dying_.contains(key)) deps_.held.put(*held);
+    return;
+  }
   log::info("client of ADD {} is gone; its address is taken back", text(key));
   take_back(key);
   deps_.metrics.count("linsey_unwound_total", {{"why", "hung-up"}});

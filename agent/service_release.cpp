@@ -39,6 +39,7 @@ Teardown Service::teardown_of(const AttachmentKey& key) const {
 
 void Service::take_down(const Teardown& teardown, TeardownDone done) {
   const AttachmentKey key = teardown.key;
+  deps_.held.drop(key);
   const Result<void> closed = deps_.ports.close(key);
   if (!closed) {
     done(closed.error());

@@ -46,6 +46,15 @@ struct PortHooks {
       [](const ipam::AttachmentKey&) { return Result<void>(); };
 };
 
+/// What CHECK reads without asking us (rpc/held_files.h); by default nothing.
+struct HeldHooks {
+  /// After an ADD was answered.
+  std::function<void(const ipam::Held&)> put = [](const ipam::Held&) {};
+  /// Before the path is taken down.
+  std::function<void(const ipam::AttachmentKey&)> drop =
+      [](const ipam::AttachmentKey&) {};
+};
+
 struct ServiceDeps {
   Loop& loop;
   const Clock& clock;
@@ -62,6 +71,7 @@ struct ServiceDeps {
                      std::function<void(const Result<void>&)> done)>
       sweep = [](const auto&, const auto& done) { done({}); };
   PortHooks ports = {};
+  HeldHooks held = {};
   /// Addresses that nobody holds any more: the kernel forgets their flows.
   std::function<void(const std::vector<IpAddr>&)> forget =
       [](const std::vector<IpAddr>&) {};

@@ -102,10 +102,9 @@ Result<void> trace(const Contender& ours, rpc::Client client,
                             {"end", "result"}}));
   findings.phases["CHECK"] =
       TRY(phases_of(checked, {{"input", "reading and checking stdin"},
-                              {"asked", "asking the agent"},
-                              {"looked", "reading the kernel meanwhile"},
-                              {"held", "waiting for the agent"},
-                              {"verified", "comparing"},
+                              {"held", "what the agent holds"},
+                              {"looked", "reading the kernel"},
+                              {"compared", "comparing"},
                               {"end", "result"}}));
   findings.phases["DEL"] =
       TRY(phases_of(deleted, {{"input", "reading and checking stdin"},

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -62,21 +63,21 @@ class EarlyPair {
 Result<Wired> wire(const Plan& plan, const netlink::NetNs& pod, Rollback& undo,
                    EarlyPair early = {});
 
-/// What differs from the plan, one sentence each; routes that others added and
-/// another MTU are no difference. Errors: kKernel, kInvalidNetns.
-Result<std::vector<std::string>> verify(const Plan& plan,
-                                        const netlink::NetNs& pod);
-/// Both ends of a path as they stand, each nullopt when it is not there.
-struct Seen {
-  std::optional<netlink::Observed> pod;
-  std::optional<netlink::Observed> host;  // under the name of `key` and `pod`
+/// A path compared with its plan.
+struct Checked {
+  /// One sentence each; empty: all as planned. Routes that others added and
+  /// another MTU are no difference.
+  std::vector<std::string> differences;
+  std::optional<netlink::Observed> pod;  // nullopt: no such link
 };
 
-/// verify in two steps: the kernel is read while something else is waited for,
-/// the plan compared afterwards. Errors: as verify.
-Result<Seen> look(const netlink::NetNs& netns, const ipam::AttachmentKey& key,
-                  const ipam::Pod& pod);
-Result<std::vector<std::string>> verify(const Plan& plan, Seen seen);
+/// Reads both ends. `whole`: families whose addresses and routes `pod` is to
+/// have all, whoever made them. Errors: kKernel, kInvalidNetns.
+Result<Checked> check(const Plan& plan, const netlink::NetNs& pod,
+                      const std::set<Family>& whole = {});
+/// The differences alone.
+Result<std::vector<std::string>> verify(const Plan& plan,
+                                        const netlink::NetNs& pod);
 /// As verify, of the host's side alone: for the agent, which enters no pod.
 Result<std::vector<std::string>> verify_host(const Plan& plan);
 /// Makes the host's side true again without touching the pod or the link's

@@ -123,28 +123,37 @@ void compare_neighbors(Differences& out, const Desired& desired,
   }
 }
 
-/// Only what `desired` speaks of: each list is a round trip.
-Result<Observed> observe_for(Socket& socket, const Desired& desired,
-                             Link link) {
-  Observed seen;
-  seen.link = std::move(link);
-  const int index = seen.link.index;
-  if (!desired.addresses.empty()) {
-    seen.addresses = TRY(socket.addresses(index));
-  }
-  for (const Family family : kFamilies) {
-    const bool any = std::ranges::any_of(
-        desired.routes,
-        [&](const Route& route) { return route.dst.family() == family; });
-    if (!any) continue;
-    const auto found =
-        TRY(socket.routes({.family = family, .link_index = index}));
-    seen.routes.insert(seen.routes.end(), found.begin(), found.end());
-  }
-  if (!desired.neighbors.empty()) {
-    seen.neighbors = TRY(socket.neighbors(index));
-  }
-  return seen;
+std::set<Family> families_of(const std::vector<Address>& addresses) {
+  std::set<Family> families;
+  for (const Address& one : addresses)
+    families.insert(one.cidr.family());
+  return families;
+}
+
+std::set<Family> families_of(const std::vector<Route>& routes) {
+  std::set<Family> families;
+  for (const Route& one : routes)
+    families.insert(one.dst.family());
+  return families;
+}
+
+std::set<Family> families_of(const std::vector<Neighbor>& neighbors) {
+  std::set<Family> families;
+  for (const Neighbor& one : neighbors)
+    families.insert(one.addr.family());
+  return families;
+}
+
+/// The family to ask for: both come in one answer.
+std::optional<Family> only(const std::set<Family>& families) {
+  if (families.size() > 1) return std::nullopt;
+  return *families.begin();
+}
+
+std::set<Family> joined(std::set<Family> families,
+                        const std::set<Family>& more) {
+  families.insert(more.begin(), more.end());
+  return families;
 }
 
 Result<void> compare_rules(Differences& out, Socket& socket,
@@ -194,16 +203,27 @@ Result<void> apply(Socket& socket, const Desired& desired, Apply how) {
   return socket.run(batch);
 }
 
-Result<std::optional<Observed>> observe(Socket& socket, const std::string& name,
-                                        Routes routes) {
-  auto link = TRY(socket.find_link(name));
+Result<std::optional<Observed>> observe(Socket& socket, const Desired& desired,
+                                        const std::set<Family>& whole) {
+  auto link = TRY(socket.find_link(desired.name));
   if (!link) return std::optional<Observed>();
   Observed seen;
   seen.link = *std::move(link);
-  seen.addresses = TRY(socket.addresses(seen.link.index));
-  const int index = routes == Routes::kAll ? 0 : seen.link.index;
-  seen.routes = TRY(socket.routes({.link_index = index}));
-  seen.neighbors = TRY(socket.neighbors(seen.link.index));
+  const int index = seen.link.index;
+  const auto addressed = joined(families_of(desired.addresses), whole);
+  if (!addressed.empty()) {
+    seen.addresses = TRY(socket.addresses(index, only(addressed)));
+  }
+  for (const Family family : joined(families_of(desired.routes), whole)) {
+    const int of_link = whole.contains(family) ? 0 : index;
+    const auto found =
+        TRY(socket.routes({.family = family, .link_index = of_link}));
+    seen.routes.insert(seen.routes.end(), found.begin(), found.end());
+  }
+  if (!desired.neighbors.empty()) {
+    seen.neighbors =
+        TRY(socket.neighbors(index, only(families_of(desired.neighbors))));
+  }
   return std::optional<Observed>(std::move(seen));
 }
 
@@ -230,10 +250,8 @@ Result<std::vector<std::string>> verify_rules(Socket& socket,
 
 Result<std::vector<std::string>> verify(Socket& socket,
                                         const Desired& desired) {
-  std::optional<Observed> seen;
-  auto link = TRY(socket.find_link(desired.name));
-  if (link) seen = TRY(observe_for(socket, desired, *std::move(link)));
-  std::vector<std::string> found = compare(desired, seen);
+  std::vector<std::string> found =
+      compare(desired, TRY(observe(socket, desired)));
   for (std::string& one : TRY(verify_rules(socket, desired))) {
     found.push_back(std::move(one));
   }

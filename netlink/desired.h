@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,11 +56,12 @@ struct Observed {
   std::vector<Neighbor> neighbors;  // permanent ones
 };
 
-/// Reads the link `name` and what hangs on it, or with every route of its
-/// namespace; nullopt when there is no such link. Errors: kKernel.
-enum class Routes : std::uint8_t { kOfLink, kAll };
-Result<std::optional<Observed>> observe(Socket& socket, const std::string& name,
-                                        Routes routes);
+/// Reads the link and, of what hangs on it, the kinds and families that
+/// `desired` speaks of: each kind is a round trip. Of the families in `whole`
+/// all addresses of the link and all routes of its namespace are read besides.
+/// nullopt when there is no such link. Errors: kKernel.
+Result<std::optional<Observed>> observe(Socket& socket, const Desired& desired,
+                                        const std::set<Family>& whole = {});
 /// The rules of `desired` that are missing. No round trip when it has none.
 Result<std::vector<std::string>> verify_rules(Socket& socket,
                                               const Desired& desired);

@@ -83,8 +83,10 @@ Result<std::vector<Link>> Socket::links() {
   return list<Link>(request.get(), "list links", parse_link);
 }
 
-Result<std::vector<Address>> Socket::addresses(int link_index) {
+Result<std::vector<Address>> Socket::addresses(int link_index,
+                                               std::optional<Family> family) {
   ifaddrmsg header{};
+  header.ifa_family = number_of(family);
   header.ifa_index = static_cast<std::uint32_t>(link_index);
   const Message request = dump_request(RTM_GETADDR, header);
   auto found =
@@ -113,8 +115,11 @@ Result<std::vector<Rule>> Socket::rules(Family family) {
   return list<Rule>(request.get(), "list rules", parse_rule);
 }
 
-Result<std::vector<Neighbor>> Socket::neighbors(int link_index) {
-  const Message request = dump_request(RTM_GETNEIGH, ndmsg{});
+Result<std::vector<Neighbor>> Socket::neighbors(int link_index,
+                                                std::optional<Family> family) {
+  ndmsg header{};
+  header.ndm_family = number_of(family);
+  const Message request = dump_request(RTM_GETNEIGH, header);
   if (link_index != 0) put(request.get(), NDA_IFINDEX, link_index);
   auto found =
       TRY(list<Neighbor>(request.get(), "list neighbours", parse_neighbor));

@@ -54,12 +54,14 @@ class Socket {
   /// nullopt: no such link. Errors: kKernel.
   Result<std::optional<Link>> find_link(const LinkRef& link);
   Result<std::vector<Link>> links();
-  /// 0: of all links.
-  Result<std::vector<Address>> addresses(int link_index = 0);
+  /// 0: of all links; nullopt: of both families.
+  Result<std::vector<Address>> addresses(
+      int link_index = 0, std::optional<Family> family = std::nullopt);
   Result<std::vector<Route>> routes(const RouteFilter& filter = {});
   Result<std::vector<Rule>> rules(Family family);
   /// Permanent entries only, as we make no others. 0: of all links.
-  Result<std::vector<Neighbor>> neighbors(int link_index = 0);
+  Result<std::vector<Neighbor>> neighbors(
+      int link_index = 0, std::optional<Family> family = std::nullopt);
   Result<std::vector<Qdisc>> qdiscs(int link_index);
   /// Index of the link to which the ingress filter of a link redirects.
   Result<std::optional<int>> ingress_redirect(int link_index);

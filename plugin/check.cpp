@@ -89,6 +89,16 @@ std::string join(const Differences& differences) {
 
 }  // namespace
 
+std::set<Family> families_in(const CniResult& previous) {
+  std::set<Family> families;
+  for (const IpConfig& ip : previous.ips)
+    families.insert(ip.address.family());
+  for (const RouteConfig& route : previous.routes) {
+    families.insert(route.dst.family());
+  }
+  return families;
+}
+
 Result<void> compare(const CniResult& previous, const Call& call,
                      const std::optional<netlink::Observed>& pod,
                      const datapath::Plan& plan) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 
 #include "base/result.h"
 #include "datapath/plan.h"
@@ -10,6 +11,10 @@
 #include "plugin/result.h"
 
 namespace linsey::plugin {
+
+/// The families that prevResult speaks of: what the pod has of them is to be
+/// seen whole.
+std::set<Family> families_in(const CniResult& previous);
 
 /// Compares prevResult with what was seen in the pod and with the plan: our
 /// interface with its sandbox and MAC, every address on it, every route listed.

@@ -87,23 +87,19 @@ Result<void> check(const Call& call) {
                       "CHECK needs prevResult; the runtime must pass it");
   }
   const netlink::NetNs pod = TRY(open_pod_netns(call));
-  Result<datapath::Seen> looked =
-      make_error(Code::kInternal, "the kernel was not looked at");
-  const ipam::Held held = TRY(agent_for_add(call).check(call.key(), [&] {
-    trace::mark("asked");
-    looked = datapath::look(pod, call.key(), pod_of(call.args));
-    trace::mark("looked");
-  }));
+  const ipam::Held held = TRY(held_of(call));
   trace::mark("held");
-  const datapath::Seen seen = TRY(std::move(looked));
   const datapath::Plan plan =
       TRY(datapath::make_plan(held.attachment, held.allocation));
+  const datapath::Checked checked =
+      TRY(datapath::check(plan, pod, families_in(*previous)));
+  trace::mark("looked");
   ErrorList wrong;
-  for (const std::string& difference : TRY(datapath::verify(plan, seen))) {
+  for (const std::string& difference : checked.differences) {
     wrong.add(Error{Code::kStateMismatch, difference, {}});
   }
-  wrong.add(compare(*previous, call, seen.pod, plan));
-  trace::mark("verified");
+  wrong.add(compare(*previous, call, checked.pod, plan));
+  trace::mark("compared");
   return wrong.result();
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "plugin/release_note.h"
+#include "rpc/held_files.h"
 
 namespace linsey::plugin {
 namespace {
@@ -68,6 +69,12 @@ rpc::Client agent_for_del(const Call& call) {
 
 rpc::Client agent_for_status(const Call& call) {
   return agent(call, kStatusTimeout, kStatusTimeout);
+}
+
+Result<ipam::Held> held_of(const Call& call) {
+  const rpc::HeldFiles files(call.conf.agent_socket);
+  if (auto held = files.find(call.key())) return *std::move(held);
+  return agent_for_add(call).check(call.key());
 }
 
 Result<std::optional<CniResult>> previous_result(const Call& call) {

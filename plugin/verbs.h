@@ -18,6 +18,10 @@ rpc::Client agent_for_del(const Call& call);
 /// lock.
 rpc::Client agent_for_status(const Call& call);
 
+/// What the agent holds for this call: read from its file, else asked for.
+/// Errors: kUnknownAttachment; kAgentDown.
+Result<ipam::Held> held_of(const Call& call);
+
 /// What to tell the runtime of an attachment that was made, merged behind what
 /// plugins before us made. Errors: those of format_result.
 Result<std::string> make_result(const datapath::Plan& plan, const Call& call,

@@ -186,11 +186,9 @@ Result<void> Client::release(const ReleaseRequest& request) {
   return {};
 }
 
-Result<ipam::Held> Client::check(const ipam::AttachmentKey& key,
-                                 const std::function<void()>& meanwhile) {
+Result<ipam::Held> Client::check(const ipam::AttachmentKey& key) {
   return parse_held(
-      TRY(call("POST", "/v1/check",
-               fmt::format(R"({{"key":{}}})", to_json(key)), meanwhile)));
+      TRY(post("/v1/check", fmt::format(R"({{"key":{}}})", to_json(key)))));
 }
 
 Result<GcReply> Client::gc(const GcRequest& request) {

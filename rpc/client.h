@@ -44,9 +44,7 @@ class Client {
   /// Unknown keys succeed. Durable: the agent has committed it.
   Result<void> release(const ReleaseRequest& request);
   /// Errors: kUnknownAttachment.
-  /// `meanwhile` as in allocate().
-  Result<ipam::Held> check(const ipam::AttachmentKey& key,
-                           const std::function<void()>& meanwhile = {});
+  Result<ipam::Held> check(const ipam::AttachmentKey& key);
   Result<GcReply> gc(const GcRequest& request);
   Result<Status> status();
 

@@ -95,6 +95,14 @@ struct FakeNode {
                              open_ports.erase(closed);
                              return Result<void>();
                            }},
+             .held = {.put =
+                          [this](const ipam::Held& held) {
+                            told.insert(held.attachment.key);
+                          },
+                      .drop =
+                          [this](const ipam::AttachmentKey& dropped) {
+                            told.erase(dropped);
+                          }},
              .forget =
                  [this](const std::vector<IpAddr>& addresses) {
                    forgotten.insert(forgotten.end(), addresses.begin(),
@@ -206,6 +214,7 @@ struct FakeNode {
   std::vector<IpAddr> seen_on_routes;
   std::optional<Error> port_error;
   std::set<ipam::AttachmentKey> open_ports;
+  std::set<ipam::AttachmentKey> told;  // what CHECK reads without asking
   std::vector<IpAddr> forgotten;
   std::vector<std::pair<std::string, Code>> refused;  // pod, why
   std::vector<Teardown> teardowns;

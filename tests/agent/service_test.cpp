@@ -270,6 +270,25 @@ TEST_F(ServiceTest, PortsAreOpenExactlyAsLongAsTheAddressIsHeld) {
   EXPECT_THAT(forgotten, ElementsAre(ip("10.0.0.1")));
 }
 
+TEST_F(ServiceTest, CheckReadsWithoutAskingWhatIsHeldAndAnswered) {
+  supply({"10.0.0.1"});
+  (void)add("c1");
+  EXPECT_THAT(told, ElementsAre(key("c1")));
+
+  (void)del("c1");
+
+  EXPECT_THAT(told, IsEmpty());
+}
+
+TEST_F(ServiceTest, CheckReadsNothingOfAnAddThatCouldNotBeSaved) {
+  supply({"10.0.0.1"});
+  disk_error = make_error(Code::kDiskFull, "no space");
+
+  (void)add("c1");
+
+  EXPECT_THAT(told, IsEmpty());
+}
+
 TEST_F(ServiceTest, AnAddWhosePortIsTakenHoldsNothing) {
   supply({"10.0.0.1"});
   port_error = make_error(Code::kHostPortTaken, "8080");

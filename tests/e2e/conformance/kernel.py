@@ -69,6 +69,10 @@ def _facts(netns):
             facts.add(("address", one["ifname"], address["local"],
                        address["prefixlen"]))
     for route in routes(netns, "all"):
+        # The kernel adds these when it has proved a link-local address, in its
+        # own time; a link that is left shows by itself.
+        if route["dst"].startswith("fe80:") and route.get("table") == "local":
+            continue
         facts.add(("route", route["dst"], route.get("gateway"),
                    route.get("dev"), route.get("table")))
     return facts
