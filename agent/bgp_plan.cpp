@@ -59,9 +59,10 @@ std::vector<bgp::Community> communities_of(
 std::vector<bgp::Import> imports_of(
     const std::vector<conf::ImportRule>& rules) {
   std::vector<bgp::Import> result;
-  for (const conf::ImportRule& rule : rules) {
-    result.push_back({rule.prefix, rule.ge, rule.le});
-  }
+  std::ranges::transform(rules, std::back_inserter(result),
+                         [](const conf::ImportRule& rule) -> bgp::Import {
+                           return {rule.prefix, rule.ge, rule.le};
+                         });
   return result;
 }
 

@@ -174,10 +174,15 @@ def m17(world):
                      "cniVersion": "0.2.0", "ip4": {"ip": "10.9.0.7/24"}}))
 
 
-@case("M18", "CHECK right after ADD succeeds")
+@case("M18", "CHECK right after ADD succeeds, also without an agent")
 def m18(world):
     netns = world.sandbox()
-    world.check(netns, world.add(netns)).silent()
+    result = world.add(netns)
+    world.check(netns, result).silent()
+    world.agent.stop()
+    world.check(netns, result).silent("agent down")
+    kernel.run_ip("link", "set", "eth0", "down", netns=netns)
+    world.check(netns, result).error(what="agent down, link down")
 
 
 @case("M19", "CHECK without prevResult is error 7")
