@@ -14,10 +14,9 @@ constexpr Duration kRetry = std::chrono::seconds(10);
 constexpr Duration kMinute = std::chrono::minutes(1);
 constexpr std::size_t kHour = 60;
 
-Json member(const Json& object, const char* key, Json otherwise) {
+Json member(const Json& object, const char* key, const Json& otherwise) {
   const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? std::move(otherwise)
-                                                   : *found;
+  return found == object.end() || found->is_null() ? otherwise : *found;
 }
 
 std::string text_of(const Json& object, const char* key) {

@@ -64,7 +64,7 @@ Result<void> RouteDrain::begin(Instant now, const conf::Drain& settings) {
     return {};
   }
   state_ = State::kLowered;
-  const Result<void> saved = save();
+  Result<void> saved = save();
   if (!saved) {
     state_ = State::kOff;
     return saved;

@@ -26,7 +26,7 @@ kube::Sink make_sink(Copy::Put put, std::atomic<bool>& current,
 }  // namespace
 
 Copy::Copy(std::unique_ptr<kube::Transport> transport,
-           kube::WatchOptions options, Put put)
+           const kube::WatchOptions& options, Put put)
     : transport_(std::move(transport)),
       watch_(*transport_, options,
              make_sink(std::move(put), current_, breaks_, options.type.plural)),

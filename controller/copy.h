@@ -20,8 +20,8 @@ class Copy {
  public:
   using Put = std::function<void(const Json& object, bool deleted)>;
 
-  Copy(std::unique_ptr<kube::Transport> transport, kube::WatchOptions options,
-       Put put);
+  Copy(std::unique_ptr<kube::Transport> transport,
+       const kube::WatchOptions& options, Put put);
   ~Copy();
   Copy(const Copy&) = delete;
   Copy& operator=(const Copy&) = delete;

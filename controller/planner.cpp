@@ -1,6 +1,7 @@
 #include "controller/planner.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -62,9 +63,8 @@ bool same_but_time(const kube::Condition& a, const kube::Condition& b) {
 std::map<std::string, kube::Condition> validity(
     const std::map<std::string, IpPool>& pools) {
   std::vector<const IpPool*> by_age;
-  for (const auto& [name, pool] : pools) {
-    by_age.push_back(&pool);
-  }
+  std::ranges::transform(pools, std::back_inserter(by_age),
+                         [](const auto& named) { return &named.second; });
   std::ranges::stable_sort(
       by_age, {}, [](const IpPool* pool) { return pool->meta.created; });
   std::map<std::string, kube::Condition> result;

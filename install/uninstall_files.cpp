@@ -88,7 +88,8 @@ Place look_at_temporaries(const Host& host) {
     }
     for (const std::string& name : *names) {
       if (name.starts_with(of)) {
-        place.found.push_back(file_trace(host, dir + "/" + name));
+        place.found.push_back(
+            file_trace(host, fmt::format("{}/{}", dir, name)));
       }
     }
   }
@@ -158,8 +159,10 @@ Result<void> remove_tree(const std::string& dir) {
   ErrorList errors;
   for (const std::string& name : TRY(names_in(dir))) {
     std::error_code error;
-    (void)fs::remove_all(dir + "/" + name, error);
-    if (error) errors.add(errno_error(error.value(), "remove " + name));
+    (void)fs::remove_all(fs::path(dir) / name, error);
+    if (error) {
+      errors.add(errno_error(error.value(), fmt::format("remove {}", name)));
+    }
   }
   TRY(errors.result());
   // A directory that a container got by mount goes with the container.

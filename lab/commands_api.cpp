@@ -42,7 +42,9 @@ Result<void> add_tokens(api::Server& server, const std::string& file) {
   server.add_token(kAdminToken, {"admin", {"system:masters"}, {}});
   if (file.empty()) return {};
   const Json tokens = TRY(parse_json(TRY(read_file(file))));
-  for (const auto& [token, who] : tokens.items()) {
+  for (const auto& item : tokens.items()) {
+    const std::string& token = item.key();
+    const Json& who = item.value();
     ObjectReader reader(&who, "/" + token);
     api::User user;
     reader.get("name", user.name);

@@ -89,7 +89,7 @@ Result<void> run_in(const LabDirectory& directory, WorldOptions world_options,
                            [&](const Json& request, const Progress& progress) {
                              return service.handle(request, progress);
                            }));
-  const Result<void> joined = join_all(desk, *world, hooks);
+  Result<void> joined = join_all(desk, *world, hooks);
   if (joined) {
     hooks.up();
     serve_until_end(desk, *world, stop);

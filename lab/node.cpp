@@ -57,7 +57,7 @@ Result<void> Node::supervise() {
 
 std::string Node::plug(const std::string& card) {
   for (int i = 0;; ++i) {
-    const std::string name = "eth" + std::to_string(i);
+    std::string name = "eth" + std::to_string(i);
     if (cards_.emplace(name, card).second) return name;
   }
 }
