@@ -109,9 +109,10 @@ Result<DataCentreNetwork> DataCentreNetwork::build(
   }
   for (const auto& [name, spec] : topology.data_centre.routers) {
     dc.routers_.emplace(
-        name, TRY(context(Router::start(topology, spec, dc.ns_,
-                                        directory + "/routers/" + name),
-                          "start router {}", name)));
+        name, TRY(context(
+                  Router::start(topology, spec, dc.ns_,
+                                fmt::format("{}/routers/{}", directory, name)),
+                  "start router {}", name)));
   }
   return dc;
 }
