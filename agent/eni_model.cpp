@@ -12,6 +12,8 @@ constexpr Duration kSettle = std::chrono::seconds(60);
 // After this an address that the OpenAPI lists is taken as there although the
 // metadata does not show it.
 constexpr Duration kShowWithin = std::chrono::seconds(10);
+// An attach takes a few seconds; after this nobody is made to wait for it.
+constexpr Duration kAttachWithin = std::chrono::seconds(30);
 
 bool contains(const std::vector<IpAddr>& list, const IpAddr& address) {
   return std::ranges::find(list, address) != list.end();
@@ -65,7 +67,9 @@ void EniModel::see_described(const std::vector<cloud::Eni>& ours, Instant now) {
   for (const cloud::Eni& eni : ours) {
     if (eni.service_managed || eni.type == cloud::EniType::kPrimary) continue;
     listed.insert(eni.id);
-    KnownEni& known = enis_[eni.id];
+    const auto [it, fresh] = enis_.try_emplace(eni.id);
+    KnownEni& known = it->second;
+    if (fresh) known.asked = now;
     const EniStatus before = known.eni.status;
     known.eni = eni;
     take_addresses(known, eni, now);
@@ -252,7 +256,7 @@ std::vector<ipam::Supply> EniModel::supply_of(const KnownEni& known) const {
 }
 
 std::vector<cloud::PlanEni> EniModel::plan_enis(
-    const std::vector<ipam::AddressRow>& rows) const {
+    const std::vector<ipam::AddressRow>& rows, Instant now) const {
   std::map<std::string, cloud::PlanEni> views;
   for (const auto& [id, known] : enis_) {
     cloud::PlanEni& view = views[id];
@@ -263,6 +267,8 @@ std::vector<cloud::PlanEni> EniModel::plan_enis(
     view.retiring = known.retiring;
     view.broken = known.broken;
     view.busy = known.busy;
+    view.overdue = known.eni.status == EniStatus::kAttaching &&
+                   now - known.asked > kAttachWithin;
     view.ipv4 = static_cast<unsigned>(known.eni.ipv4.size());
     view.ipv6 = static_cast<unsigned>(known.eni.ipv6.size());
   }

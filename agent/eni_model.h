@@ -91,7 +91,7 @@ class EniModel {
 
   /// The planner's view; `rows` are the ledger's.
   std::vector<cloud::PlanEni> plan_enis(
-      const std::vector<ipam::AddressRow>& rows) const;
+      const std::vector<ipam::AddressRow>& rows, Instant now) const;
 
  private:
   void merge(KnownEni& known, const cloud::AttachedEni& attached, Instant now);

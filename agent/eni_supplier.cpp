@@ -229,7 +229,7 @@ void EniSupplier::sleep_until_due(Instant now) {
 cloud::PlanInput EniSupplier::plan_input(Instant now) {
   const conf::Eni& eni = deps_.config.eni;
   const ipam::Counts counts = pool_counts(now);
-  return {.enis = model_.plan_enis(deps_.ledger.rows(now)),
+  return {.enis = model_.plan_enis(deps_.ledger.rows(now), now),
           .other_enis = model_.others_of(attached_),
           .limits = limits_,
           .v_switches = *v_switches_,

@@ -68,9 +68,12 @@ void Planner::clear_out() {
       plan_.actions.push_back({.kind = ActionKind::kDrain, .eni_id = eni.id});
     }
     if (eni.in_use > 0) continue;
-    if (eni.status == EniStatus::kInUse) {
+    // One that leaves and is not busy got stuck: it has to be asked again.
+    if (eni.status == EniStatus::kInUse ||
+        eni.status == EniStatus::kDetaching) {
       plan_.actions.push_back({.kind = ActionKind::kDetach, .eni_id = eni.id});
-    } else if (eni.status == EniStatus::kAvailable) {
+    } else if (eni.status == EniStatus::kAvailable ||
+               eni.status == EniStatus::kDeleting) {
       plan_.actions.push_back({.kind = ActionKind::kDelete, .eni_id = eni.id});
     }
   }
@@ -100,7 +103,7 @@ void Planner::attach_or_delete() {
 void Planner::count_demand() {
   unsigned coming = 0;
   for (const PlanEni& eni : input_.enis) {
-    if (!serves(eni)) continue;
+    if (!serves(eni) || eni.overdue) continue;
     const unsigned pairs = input_.dual_stack && !eni.usable
                                ? std::min(eni.ipv4, eni.ipv6)
                                : eni.ipv4;
@@ -267,6 +270,13 @@ Error Planner::shortage() const {
     }
     return make_error(Code::kVSwitchExhausted,
                       "no free address in the zone's vSwitches ({})", ids);
+  }
+  const auto late = std::ranges::find(input_.enis, true, &PlanEni::overdue);
+  if (late != input_.enis.end()) {
+    return make_error(Code::kEniNotReady,
+                      "the cloud has not finished attaching interface {}; it "
+                      "takes one of the {} places of instance type {}",
+                      late->id, input_.limits.enis, input_.limits.id);
   }
   const InstanceType& limits = input_.limits;
   if (limits.enis <= 1 || per_eni() == 0) {

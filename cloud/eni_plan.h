@@ -35,6 +35,7 @@ struct PlanEni {
   bool retiring = false;  // drained before: on its way out
   bool broken = false;    // could not be attached: to be deleted
   bool busy = false;      // detaching or deleting was asked for already
+  bool overdue = false;   // should be attached by now: do not count on it
   unsigned ipv4 = 0;      // addresses on it, the primary one included
   unsigned ipv6 = 0;
   unsigned supplied = 0;      // IPv4 addresses of it that the ledger may give

@@ -204,6 +204,11 @@ void Cloud::tune(const std::function<void(Knobs&)>& change) {
 
 /// Performs the call unless a knob is in the way; `reply` learns of delay and
 /// loss.
+void Cloud::go_on() {
+  const std::lock_guard lock(state_->mutex);
+  state_->region.go_on(clock_.now());
+}
+
 Fault Cloud::State::serve(const Call& call, Desk& desk, const Clock& clock,
                           Reply& reply, Json& body) {
   ActionKnobs& knobs = region.knobs.actions[call.action];

@@ -76,6 +76,8 @@ class Cloud {
                                    const std::string& status);
   void set_hooks(Hooks hooks);
   void tune(const std::function<void(Knobs&)>& change);
+  /// Attaches that got stuck go on.
+  void go_on();
 
   /// One API call by a caller that has been recognised.
   Reply call(const Call& call);

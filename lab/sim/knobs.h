@@ -25,7 +25,8 @@ struct ActionKnobs {
 };
 
 struct Knobs {
-  // Asynchronous steps; a stuck one stays until it is issued again.
+  // Asynchronous steps; a stuck detach or delete stays until it is issued
+  // again, a stuck attach until the cloud goes on.
   Duration attach_time{0};
   Duration detach_time{0};
   Duration delete_time{0};

@@ -152,6 +152,12 @@ Fault Region::attach(const std::string& id, const std::string& instance_id,
   return {};
 }
 
+void Region::go_on(Instant now) {
+  for (auto& [id, eni] : enis_) {
+    if (eni.state == EniState::kAttaching && !eni.due) eni.due = now;
+  }
+}
+
 Fault Region::detach(const std::string& id, const std::string& instance_id,
                      Instant now) {
   const auto found = enis_.find(id);

@@ -105,6 +105,9 @@ class Region {
   Fault detach(const std::string& eni, const std::string& instance,
                Instant now);
   Fault remove(const std::string& eni, Instant now);
+  /// Attaches that got stuck go on; only the cloud can do that, since an attach
+  /// cannot be issued again.
+  void go_on(Instant now);
   Outcome assign(const std::string& eni, Family family, const Wish& wish,
                  Instant now);
   Fault unassign(const std::string& eni, Family family,

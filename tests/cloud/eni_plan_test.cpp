@@ -156,6 +156,39 @@ TEST(EniPlan, CountsWhatIsOnItsWay) {
   EXPECT_THAT(actions(in), IsEmpty());
 }
 
+TEST(EniPlan, DoesNotCountOnAnAttachThatTakesTooLong) {
+  PlanInput in = input();
+  PlanEni stuck = with_status("eni-1", EniStatus::kAttaching);
+  stuck.overdue = true;
+  in.enis = {stuck, in_use("eni-2", 3, 3)};
+  in.waiting = 2;
+
+  EXPECT_THAT(actions(in), ElementsAre("assign 2 IPv4 on eni-2"));
+}
+
+TEST(EniPlan, NamesTheAttachThatTakesTooLongWhenNothingElseIsLeft) {
+  PlanInput in = input();
+  PlanEni stuck = with_status("eni-1", EniStatus::kAttaching);
+  stuck.overdue = true;
+  in.enis = {stuck, in_use("eni-2", 6, 6)};
+  in.waiting = 1;
+
+  EXPECT_EQ(shortage(in), Code::kEniNotReady);
+}
+
+TEST(EniPlan, AsksAgainForWhatGotStuckOnItsWayOut) {
+  PlanInput in = input();
+  PlanEni detaching = with_status("eni-1", EniStatus::kDetaching);
+  PlanEni deleting = with_status("eni-2", EniStatus::kDeleting);
+  detaching.retiring = deleting.retiring = true;
+  in.enis = {detaching, deleting};
+
+  EXPECT_THAT(actions(in), ElementsAre("detach eni-1", "delete eni-2"));
+
+  in.enis[0].busy = in.enis[1].busy = true;
+  EXPECT_THAT(actions(in), IsEmpty());
+}
+
 TEST(EniPlan, LetsCoolingAddressesFillThePoolButNotServeWaiters) {
   PlanInput in = input();
   in.enis = {in_use("eni-1", 4, 4)};
@@ -217,9 +250,11 @@ TEST(EniPlan, TakesADrainedInterfaceOffWhenItIsEmpty) {
   EXPECT_THAT(actions(in), ElementsAre("detach eni-1"));
 
   in.enis[0].status = EniStatus::kDetaching;
+  in.enis[0].busy = true;
   EXPECT_THAT(actions(in), IsEmpty());
 
   in.enis[0].status = EniStatus::kAvailable;
+  in.enis[0].busy = false;
   EXPECT_THAT(actions(in), ElementsAre("delete eni-1"));
 }
 
@@ -227,7 +262,7 @@ TEST(EniPlan, CountsALeavingInterfaceAgainstTheLimit) {
   PlanInput in = input();
   in.limits.enis = 2;
   in.enis = {with_status("eni-1", EniStatus::kDetaching)};
-  in.enis[0].retiring = true;
+  in.enis[0].retiring = in.enis[0].busy = true;
   in.waiting = 1;
 
   EXPECT_THAT(actions(in), IsEmpty());
