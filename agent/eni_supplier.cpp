@@ -16,9 +16,6 @@ using std::chrono::seconds;
 
 constexpr unsigned kLocalSteps = 64;  // drains before one look at the cloud
 constexpr unsigned kAttachTries = 3;
-// This node's share of the account's quotas, for each action by itself.
-constexpr unsigned kCallsPerMinute = 60;
-constexpr unsigned kCallsAtOnce = 20;
 constexpr Duration kLearnWhenShort = seconds(60);  // has space come free?
 constexpr Duration kOverdue = seconds(30);
 
@@ -95,7 +92,8 @@ void EniSupplier::config_changed() {
           if (!alive.expired()) observe(outcome);
         });
       });
-  budget_.set_rate(kCallsPerMinute, kCallsAtOnce);
+  budget_.set_rate(deps_.config.eni.rate.calls_per_minute,
+                   deps_.config.eni.rate.burst);
   // Whatever was refused may be right now.
   suspensions_.lift_all();
   cloud_backoff_.succeeded();

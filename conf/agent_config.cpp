@@ -81,6 +81,10 @@ void read_eni_parts(ObjectReader& reader, Eni& eni) {
     pool.get_int("maxIdle", eni.pool.max_idle, 0, 1000);
     pool.get_duration("checkEvery", eni.pool.check_every);
   });
+  reader.object("rate", [&](ObjectReader& rate) {
+    rate.get_int("callsPerMinute", eni.rate.calls_per_minute, 1, 1500);
+    rate.get_int("burst", eni.rate.burst, 1, 1500);
+  });
   reader.object("rules", [&](ObjectReader& rules) {
     // 0 is the local table's rule, 32766 and 32767 are main and default.
     rules.get_int("toPodPriority", eni.rules.to_pod_priority, 1, 32765);

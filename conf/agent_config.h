@@ -87,6 +87,13 @@ struct EniPool {
   Duration check_every = 30s;
 };
 
+/// This node's share of the account's quota, for each action by itself: the
+/// cloud counts calls by action and minute over all nodes of an account.
+struct EniRate {
+  unsigned calls_per_minute = 60;
+  unsigned burst = 20;  // at once, after a quiet time
+};
+
 struct EniRules {
   std::uint32_t to_pod_priority = 512;
   std::uint32_t from_pod_priority = 2048;
@@ -111,6 +118,7 @@ struct Eni {
   bool ipv6 = false;  // pods get an address of each family
   std::map<std::string, std::string> tags;
   EniPool pool;
+  EniRate rate;
   EniRules rules;
   CloudCredentials credentials;
   Duration call_timeout = 20s;

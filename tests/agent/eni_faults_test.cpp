@@ -179,6 +179,31 @@ TEST_F(EniFaults, AThrottledCallIsTriedAgainLaterAndNotAtOnce) {
   });
 }
 
+TEST_F(EniFaults, KeepsToItsShareOfTheCallsOfAnAction) {
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    config.eni.pool = {.min_idle = 1, .max_idle = 1};
+    config.eni.rate = {.calls_per_minute = 1, .burst = 1};
+    EniAgent agent(region, config);
+    agent.start();
+    agent.pass_until([&] { return agent.counts().free == 1; });
+    const auto assigned = [&] {
+      return std::ranges::count_if(region.cloud.calls(), [](const auto& call) {
+        return call.action == "AssignPrivateIpAddresses";
+      });
+    };
+
+    // Each pod takes the only warm address: without a limit five calls.
+    for (int i = 0; i < 5; ++i) {
+      (void)agent.add("c" + std::to_string(i));
+      agent.pass(seconds(6));
+    }
+    EXPECT_EQ(assigned(), 1);
+
+    agent.pass(minutes(1));
+    EXPECT_EQ(assigned(), 2);
+  });
+}
+
 TEST_F(EniFaults, AnAttachThatFallsBackIsTriedAgain) {
   in_region([&](EniRegion& region, const conf::AgentConfig& config) {
     region.tune([](sim::Knobs& knobs) { knobs.fail_attaches = 1; });

@@ -58,6 +58,8 @@ TEST(AgentConfig, ReadsEveryKeyOfTheFullExample) {
   EXPECT_EQ(config.bgp.as_numbers.at(0).as_number, 64513U);
   EXPECT_EQ(config.bgp.router_id, *IpAddr::parse("10.0.1.11"));
   EXPECT_EQ(config.bgp.bird.binary, "/usr/sbin/bird");
+  EXPECT_EQ(config.eni.rate.calls_per_minute, 30U);
+  EXPECT_EQ(config.eni.rate.burst, 5U);
   EXPECT_EQ(config.cni.conf_dir, "/etc/cni/net.d");
   EXPECT_EQ(config.log.format, "json");
 }
@@ -458,6 +460,13 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedCase{R"({"eni": {"tags": {"x": 5}}})", kInvalid, "/eni/tags/x"},
         RefusedCase{R"({"eni": {"pool": {"minIdle": 9}}})", kInvalid,
                     "/eni/pool/minIdle"},
+        RefusedCase{R"({"eni": {"rate": {"callsPerMinute": 0}}})", kInvalid,
+                    "/eni/rate/callsPerMinute"},
+        RefusedCase{R"({"eni": {"rate": {"burst": 0}}})", kInvalid,
+                    "/eni/rate/burst"},
+        RefusedCase{R"({"eni": {"rate": {"perMinute": 6}}})", kInvalid,
+                    "/eni/rate/perMinute"},
+        RefusedCase{R"({"eni": {"rate": 60}})", kInvalid, "/eni/rate"},
         RefusedCase{R"({"eni": {"rules": {"toPodPriority": 2048}}})", kInvalid,
                     "/eni/rules/toPodPriority"},
         RefusedCase{R"({"eni": {"rules": {"tableBase": 254}}})", kInvalid,
