@@ -155,16 +155,21 @@ EniAgent::EniAgent(EniRegion& region, conf::AgentConfig configuration,
       loop(region.clock),
       ledger(std::move(from)),
       worker(loop, "cloud", Worker::Kind::kInline),
-      service({.loop = loop,
-               .clock = region.clock,
-               .ledger = ledger,
-               .metrics = metrics,
-               .config = config,
-               .save = []() -> Result<void> { return {}; },
-               .take_down =
-                   [](const Teardown& teardown, const TeardownDone& done) {
-                     done(teardown.addresses);
-                   }}),
+      service(
+          {.loop = loop,
+           .clock = region.clock,
+           .ledger = ledger,
+           .metrics = metrics,
+           .config = config,
+           .save = []() -> Result<void> { return {}; },
+           .take_down =
+               [](const Teardown& teardown, const TeardownDone& done) {
+                 done(teardown.addresses);
+               },
+           .refused =
+               [this](const ipam::Attachment& attachment, const Error& why) {
+                 if (on_refused) on_refused(attachment, why);
+               }}),
       supplier({.loop = loop,
                 .clock = region.clock,
                 .ledger = ledger,
@@ -207,6 +212,7 @@ std::shared_ptr<Heard> EniAgent::begin_add(const std::string& container) {
   AllocateCall call;
   call.ticket = ++tickets_;
   call.attachment.key = key_of(container);
+  call.attachment.pod = {"web", container, "uid-" + container};
   call.reply = [heard](const Result<rpc::Lease>& lease) {
     heard->answer = lease;
     return true;

@@ -100,6 +100,8 @@ class EniAgent {
   Metrics metrics;
   ipam::Ledger ledger;
   Worker worker;
+  /// Hears of refused ADDs, as the API server's side of the agent does.
+  std::function<void(const ipam::Attachment&, const Error&)> on_refused;
   Service service;
   EniSupplier supplier;
 

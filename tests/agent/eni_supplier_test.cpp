@@ -2,8 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include "agent/kube_events.h"
+#include "agent/node_report.h"
+#include "base/json.h"
+#include "ctl/report.h"
 #include "tests/agent/eni_node.h"
+#include "tests/support/fake_api.h"
 
 namespace linsey::agent {
 namespace {
@@ -252,6 +258,39 @@ struct Mistake {
 class EniMistake : public EniSupplierTest,
                    public testing::WithParamInterface<Mistake> {
  protected:
+  static void make(const Mistake& mistake, EniRegion& region,
+                   conf::AgentConfig& config) {
+    config.eni.zones.clear();
+    config.eni.zones["cn-sim-b"].v_switches = {"vsw-pod-b"};
+    if (!mistake.v_switches.empty()) {
+      config.eni.zones["cn-sim-a"].v_switches = mistake.v_switches;
+    }
+    region.tune([&](sim::Knobs& knobs) {
+      if (mistake.code != Code::kVSwitchExhausted) return;
+      knobs.exhausted = {{"vsw-pod-a", "InvalidVSwitchId.IpNotEnough"}};
+    });
+  }
+  /// In the cloud's whole record: no interface was ever made elsewhere, and
+  /// addresses were assigned to none but those. How many were made.
+  static std::size_t expect_only_pod_v_switches_ever(const EniRegion& region) {
+    std::set<std::string> ours;
+    for (const sim::EniView& eni : region.secondary()) {
+      EXPECT_THAT(eni.v_switch, testing::AnyOf("vsw-pod-a", "vsw-more-a"));
+      ours.insert(eni.id);
+    }
+    std::size_t made = 0;
+    for (const sim::CallRecord& call : region.cloud.calls()) {
+      if (!call.code.empty()) continue;
+      if (call.action == "CreateNetworkInterface") {
+        EXPECT_THAT(call.params.at("VSwitchId"),
+                    testing::AnyOf("vsw-pod-a", "vsw-more-a"));
+        ++made;
+      } else if (call.action == "AssignPrivateIpAddresses") {
+        EXPECT_TRUE(ours.contains(call.params.at("NetworkInterfaceId")));
+      }
+    }
+    return made;
+  }
   /// At the cloud: nothing of the node's outside the vSwitches for pods.
   static void expect_only_pod_v_switches(const EniRegion& region) {
     for (const sim::BookLine& line : region.cloud.books()) {
@@ -262,19 +301,78 @@ class EniMistake : public EniSupplierTest,
   }
 };
 
+/// The API server's side of an agent: refused ADDs become events.
+struct Events {
+  explicit Events(EniAgent& agent, const Clock& clock)
+      : worker(agent.loop, "kube", Worker::Kind::kInline),
+        writer({.loop = agent.loop,
+                .worker = worker,
+                .metrics = agent.metrics,
+                .connect = [this] { return connect(); }}),
+        events({.loop = agent.loop,
+                .clock = clock,
+                .metrics = agent.metrics,
+                .writer = writer,
+                .node_name = "node-a"}) {
+    api.put("/api/v1/namespaces/web", {{"metadata", {{"name", "web"}}}});
+    agent.on_refused = [this](const ipam::Attachment& attachment,
+                              const Error& why) {
+      events.pod_refused(attachment.pod, why);
+    };
+  }
+  Result<std::unique_ptr<kube::Transport>> connect() { return api.connect(); }
+  /// "REASON: NOTE" of each event about the pod.
+  std::vector<std::string> about(const std::string& pod) {
+    const auto transport = api.connect();
+    std::vector<std::string> texts;
+    const auto list = must(kube::Client(*transport).list(kube::kEvents, "web"));
+    for (const Json& event : list.items) {
+      if (event["regarding"]["name"] != pod) continue;
+      texts.push_back(event["reason"].get<std::string>() + ": " +
+                      event["note"].get<std::string>());
+    }
+    return texts;
+  }
+
+  tests::FakeApi api;
+  Worker worker;
+  KubeWriter writer;
+  KubeEvents events;
+};
+
+TEST_P(EniMistake, IsToldByEventConditionMetricAndCli) {
+  const Mistake& mistake = GetParam();
+  in_region([&](EniRegion& region, conf::AgentConfig config) {
+    make(mistake, region, config);
+    EniAgent agent(region, config);
+    Events events(agent, region.clock);
+    agent.start();
+
+    ASSERT_FALSE(agent.lease("c1"));
+    agent.pass(seconds(5));
+
+    const rpc::Status status = agent.service.status();
+    const auto conditions = node_conditions(status);
+    const kube::Condition* ready =
+        kube::find_condition(conditions, "LinseyReady");
+    ASSERT_NE(ready, nullptr);
+    const auto told = testing::AllOf(
+        HasSubstr(std::string(name(mistake.code))), HasSubstr(mistake.fact),
+        HasSubstr(std::string(info(mistake.code).remedy)));
+    EXPECT_THAT(events.about("c1"), testing::ElementsAre(told));
+    EXPECT_EQ(ready->status, "False");
+    EXPECT_THAT(ready->reason + ": " + ready->message, told);
+    EXPECT_THAT(ctl::status_report(status).text, told);
+    EXPECT_THAT(agent.metrics.text(),
+                HasSubstr(fmt::format("code=\"{}\"", name(mistake.code))));
+  });
+}
+
 TEST_P(EniMistake, IsRefusedWithFactAndRemedyAndServedOnceItIsMended) {
   const Mistake& mistake = GetParam();
   in_region([&](EniRegion& region, conf::AgentConfig config) {
     const auto good = config.eni.zones;
-    config.eni.zones.clear();
-    config.eni.zones["cn-sim-b"].v_switches = {"vsw-pod-b"};
-    if (!mistake.v_switches.empty()) {
-      config.eni.zones["cn-sim-a"].v_switches = mistake.v_switches;
-    }
-    region.tune([&](sim::Knobs& knobs) {
-      if (mistake.code != Code::kVSwitchExhausted) return;
-      knobs.exhausted = {{"vsw-pod-a", "InvalidVSwitchId.IpNotEnough"}};
-    });
+    make(mistake, region, config);
     EniAgent agent(region, config);
     agent.start();
 
@@ -300,6 +398,7 @@ TEST_P(EniMistake, IsRefusedWithFactAndRemedyAndServedOnceItIsMended) {
     const auto lease = agent.lease("mended");
     ASSERT_TRUE(lease) << lease.error().msg;
     expect_only_pod_v_switches(region);
+    EXPECT_EQ(expect_only_pod_v_switches_ever(region), 1U);
   });
 }
 
