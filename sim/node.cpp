@@ -81,6 +81,7 @@ std::vector<ipam::LedgerBlock> Node::ledger_blocks(Instant now) const {
                       (used->second == Use::kDrain && counts.held > 0))};
   }
   std::vector<ipam::LedgerBlock> list;
+  list.reserve(blocks.size());
   for (const auto& [cidr, block] : blocks) {
     list.push_back(block);
   }

@@ -16,8 +16,8 @@
 namespace linsey::agent {
 namespace {
 
-using std::chrono_literals::operator""s;
-using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;   // NOLINT(misc-unused-using-decls)
+using std::chrono_literals::operator""ms;  // NOLINT(misc-unused-using-decls)
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;

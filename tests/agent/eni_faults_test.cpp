@@ -15,9 +15,7 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::SizeIs;
-using tests::must;
 
 class EniFaults : public tests::NetnsTest {
  protected:
@@ -367,7 +365,7 @@ TEST_F(EniFaults, ASurplusIsGivenBackAfterAWhile) {
 }
 
 TEST_F(EniFaults, ASurplusIsKeptWhenUnassigningFails) {
-  in_region([&](EniRegion& region, conf::AgentConfig config) {
+  in_region([&](EniRegion& region, const conf::AgentConfig& config) {
     EniAgent agent(region, config);
     fill(agent);
     region.tune([](sim::Knobs& knobs) {

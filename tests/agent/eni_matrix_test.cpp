@@ -20,7 +20,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using testing::SizeIs;
 using tests::must;
 
 constexpr const char* kActions[] = {

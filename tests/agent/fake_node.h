@@ -126,6 +126,7 @@ struct FakeNode {
 
   void supply(const std::vector<std::string>& addresses) {
     std::vector<ipam::Supply> rows;
+    rows.reserve(addresses.size());
     for (const std::string& address : addresses) {
       rows.push_back({ip(address), "test", ""});
     }

@@ -34,7 +34,7 @@ struct NotesTest : ::testing::Test {
   std::string leave(const std::string& container,
                     const std::string& boot = "this-boot") const {
     const ipam::AttachmentKey key{"net", container, "eth0"};
-    const std::string path = dir / rpc::note_name(key);
+    std::string path = dir / rpc::note_name(key);
     EXPECT_TRUE(
         write_file_atomic(path, rpc::to_json(rpc::ReleaseNote{key, {}, boot})));
     return path;

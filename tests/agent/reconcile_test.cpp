@@ -26,6 +26,7 @@ struct ReconcileTest : ::testing::Test {
   }
   void supply(const std::vector<std::string>& addresses) {
     std::vector<ipam::Supply> rows;
+    rows.reserve(addresses.size());
     for (const std::string& address : addresses) {
       rows.push_back({ip(address), "block", ""});
     }

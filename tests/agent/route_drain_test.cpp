@@ -9,7 +9,7 @@
 namespace linsey::agent {
 namespace {
 
-using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""s;  // NOLINT(misc-unused-using-decls)
 
 constexpr char kNetDev[] =
     "Inter-|   Receive                            |  Transmit\n"

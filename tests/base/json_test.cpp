@@ -8,8 +8,8 @@
 namespace linsey {
 namespace {
 
-using std::chrono_literals::operator""s;
-using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;   // NOLINT(misc-unused-using-decls)
+using std::chrono_literals::operator""ms;  // NOLINT(misc-unused-using-decls)
 
 TEST(ParseJson, RefusesWhatIsNotOneDocument) {
   for (const char* text : {"", "{", "{}x", "{} {}", "nul"}) {

@@ -32,7 +32,8 @@ class Script {
   Script(std::string greeting, std::vector<std::string> replies) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, path().c_str());
+    const std::string name = path();
+    std::memcpy(address.sun_path, name.c_str(), name.size() + 1);
     listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address),
              sizeof address) != 0 ||

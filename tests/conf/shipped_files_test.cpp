@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -38,7 +39,7 @@ void collect(const Json& json, const std::string& at,
     const bool named = open == kOpen.end();
     if (!named && open->second.empty()) return;
     const std::string& name = named ? key : open->second;
-    const std::string path = at.empty() ? name : at + "." + name;
+    const std::string path = at.empty() ? name : fmt::format("{}.{}", at, name);
     if (value.is_object()) collect(value, path, keys);
     if (!value.is_object() || value.empty() || kOpen.contains(path)) {
       keys.insert(path);
@@ -134,7 +135,7 @@ TEST(ConfigurationPage, StatesTheDefaultsOfAgentJson) {
     std::ranges::replace(pointer, '.', '/');
     const std::string value = json.at(Json::json_pointer(pointer)).dump();
 
-    EXPECT_NE(page.find("| `" + key + "` | `" + value + "` |"),
+    EXPECT_NE(page.find(fmt::format("| `{}` | `{}` |", key, value)),
               std::string::npos)
         << key << " is documented with another default than " << value;
   }

@@ -10,7 +10,7 @@
 namespace linsey::controller {
 namespace {
 
-using std::chrono_literals::operator""min;
+using std::chrono_literals::operator""min;  // NOLINT(misc-unused-using-decls)
 
 const std::string kPool = "/apis/linsey.dev/v1/ippools/p";
 const std::string kBlock = "/apis/linsey.dev/v1/ipblocks/4-0a000000-26";

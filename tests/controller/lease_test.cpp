@@ -8,7 +8,7 @@
 namespace linsey::controller {
 namespace {
 
-using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""s;  // NOLINT(misc-unused-using-decls)
 
 class LeaseTest : public testing::Test {
  protected:

@@ -7,8 +7,8 @@
 namespace linsey::controller {
 namespace {
 
-using std::chrono_literals::operator""min;
-using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""min;  // NOLINT(misc-unused-using-decls)
+using std::chrono_literals::operator""s;    // NOLINT(misc-unused-using-decls)
 
 constexpr Instant kStart = std::chrono::hours(1);
 

@@ -10,7 +10,7 @@
 namespace linsey::ipam {
 namespace {
 
-using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""s;  // NOLINT(misc-unused-using-decls)
 using tests::ApiBlocks;
 using tests::cidr;
 using tests::ClaimNode;

@@ -17,7 +17,7 @@
 namespace linsey::ipam {
 namespace {
 
-using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""s;  // NOLINT(misc-unused-using-decls)
 using tests::ip;
 using tests::key;
 using tests::kStart;

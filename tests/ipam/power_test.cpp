@@ -24,7 +24,7 @@ using tests::key;
 using tests::kStart;
 using tests::request;
 using tests::supply;
-using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""s;  // NOLINT(misc-unused-using-decls)
 
 constexpr unsigned kAddresses = 24;
 constexpr LedgerOptions kOptions{.cool_down = 30s, .cool_down_min = 0s};

@@ -14,8 +14,8 @@
 namespace linsey::ipam {
 namespace {
 
-using std::chrono_literals::operator""s;
-using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""s;  // NOLINT(misc-unused-using-decls)
+using std::chrono_literals::operator""h;  // NOLINT(misc-unused-using-decls)
 using tests::key;
 using tests::kStart;
 

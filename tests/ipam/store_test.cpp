@@ -13,8 +13,8 @@
 namespace linsey::ipam {
 namespace {
 
-using std::chrono_literals::operator""s;
-using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""s;  // NOLINT(misc-unused-using-decls)
+using std::chrono_literals::operator""h;  // NOLINT(misc-unused-using-decls)
 using ::testing::IsEmpty;
 using tests::ip;
 using tests::key;

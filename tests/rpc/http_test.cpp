@@ -5,7 +5,7 @@
 namespace linsey::rpc {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""ms;  // NOLINT(misc-unused-using-decls)
 
 TEST(Http, RequestRoundTrips) {
   const Request request{.method = "POST",

@@ -20,8 +20,8 @@
 namespace linsey::rpc {
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ms;  // NOLINT(misc-unused-using-decls)
+using std::chrono_literals::operator""s;   // NOLINT(misc-unused-using-decls)
 
 UniqueFd connect_raw(const std::string& path) {
   sockaddr_un address{};
