@@ -11,7 +11,6 @@
 namespace linsey::conf {
 namespace {
 
-constexpr std::int64_t kUint32Max = 4294967295;
 constexpr std::int64_t kMtuMax = 65535;
 
 void get_url(ObjectReader& reader, std::string_view key, std::string& target,
