@@ -158,9 +158,9 @@ TEST(BlockClaims, FindTheLastFreeBlockWithOneList) {
 
 TEST(BlockClaims, AFullPoolIsBlockExhaustedWithTheNumbers) {
   ApiBlocks api;
-  for (int n = 0; n < 4; ++n) {
-    api.objects[Cidr(*kSmall.cidr.addr().plus(64U * static_cast<unsigned>(n)),
-                     26)] = {"m2", "s", "x", BlockPhase::kConfirmed};
+  for (std::uint64_t n = 0; n < 4; ++n) {
+    api.objects[Cidr(*kSmall.cidr.addr().plus(64U * n), 26)] = {
+        "m2", "s", "x", BlockPhase::kConfirmed};
   }
   ClaimNode node(api, "m1", {kSmall});
 

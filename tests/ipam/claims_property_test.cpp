@@ -61,6 +61,7 @@ TEST_P(ClaimsProperty, NoBlockEverHasTwoOwners) {
       {.name = "p", .cidr = cidr("10.0.0.0/22"), .block_size = 27}};
   const ClaimOptions options{.slack = 8, .spare_grace = 20s, .full_retry = 60s};
   std::vector<ClaimNode> nodes;
+  nodes.reserve(12);
   for (int i = 0; i < 12; ++i) {
     nodes.emplace_back(api, "m" + std::to_string(i), pools, options);
   }

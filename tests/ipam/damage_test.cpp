@@ -18,7 +18,6 @@ namespace linsey::ipam {
 namespace {
 
 using std::chrono_literals::operator""s;  // NOLINT(misc-unused-using-decls)
-using tests::ip;
 using tests::key;
 using tests::kStart;
 using tests::request;

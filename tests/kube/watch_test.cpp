@@ -26,7 +26,7 @@ class Follower {
                 .backoff = {.first = std::chrono::milliseconds(1),
                             .longest = std::chrono::milliseconds(5)}},
                {.changed =
-                    [this](std::vector<Event> events) {
+                    [this](const std::vector<Event>& events) {
                       for (const Event& event : events) {
                         words_.push(word(event));
                       }

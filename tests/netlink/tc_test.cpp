@@ -59,7 +59,7 @@ TEST_F(TrafficControl, KeepsARateAbove32Bits) {
 
   const Tbf tbf = tbf_of(a).value();
   EXPECT_EQ(tbf.rate, want.rate);
-  EXPECT_NEAR(tbf.burst, want.burst, want.burst / 100);
+  EXPECT_NEAR(tbf.burst, want.burst, want.burst * 0.01);
   EXPECT_EQ(tbf.limit, want.limit);
   EXPECT_THAT(sh(*host, "tc qdisc show dev a"), HasSubstr("rate 100Gbit"));
 }

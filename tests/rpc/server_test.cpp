@@ -189,6 +189,7 @@ TEST_F(ServerTest, RefusesAnotherProtocol) {
 TEST_F(ServerTest, LimitsItsConnections) {
   make_server({.connections = 2});
   std::vector<UniqueFd> peers;
+  peers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     peers.push_back(connect_raw(path_));
   }

@@ -92,7 +92,7 @@ std::string make_eni(Cloud& cloud, Params more) {
 }
 
 std::string attached_eni(Cloud& cloud, Params more) {
-  const std::string eni = make_eni(cloud, std::move(more));
+  std::string eni = make_eni(cloud, std::move(more));
   ask_ok(cloud, "AttachNetworkInterface",
          {{"NetworkInterfaceId", eni}, {"InstanceId", "i-a"}});
   return eni;
