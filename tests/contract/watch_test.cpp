@@ -139,14 +139,17 @@ TEST_F(Watches, ABookmarkComesBeforeTheServerEndsThem) {
       100);
 
   EXPECT_EQ(seen.response.status, 200);
-  ASSERT_EQ(seen.events.size(), 2U);
+  // One more comes when the server's clock for them runs out just before.
+  ASSERT_GE(seen.events.size(), 2U);
   const auto version = [](const Json& event) {
     return std::stoull(
         event["object"]["metadata"].value("resourceVersion", "0"));
   };
-  EXPECT_EQ(seen.events[1]["type"], "BOOKMARK");
-  EXPECT_EQ(seen.events[1]["object"]["kind"], "ConfigMap");
-  EXPECT_GT(version(seen.events[1]), version(seen.events[0]));
+  for (std::size_t i = 1; i < seen.events.size(); ++i) {
+    EXPECT_EQ(seen.events[i]["type"], "BOOKMARK");
+    EXPECT_EQ(seen.events[i]["object"]["kind"], "ConfigMap");
+  }
+  EXPECT_GT(version(seen.events.back()), version(seen.events[0]));
 }
 
 /// Of events no server keeps more than its store does, so the first version
