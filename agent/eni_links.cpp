@@ -62,29 +62,48 @@ void set_ipv6(const std::string& link) {
   }
 }
 
-/// Tells links that are new, renamed or lost sight of from the echo of what is
-/// set on known ones: answering that would go round for ever.
-class NewLinks {
+/// Tells links that are new, renamed, gone or taken down, and removed routes,
+/// from the echo of what is set on known ones: answering that would go round
+/// for ever.
+class Changes {
  public:
   void hear(const netlink::Event& event) {
-    const auto* link = std::get_if<netlink::Link>(&event.what);
-    if (link == nullptr) {
-      heard_ = true;
-    } else if (event.removed) {
-      known_.erase(link->index);
-    } else {
-      std::pair<std::string, Mac> look(link->name, link->mac);
-      const auto it = known_.find(link->index);
-      if (it != known_.end() && it->second == look) return;
-      known_.insert_or_assign(link->index, std::move(look));
-      heard_ = true;
+    if (const auto* route = std::get_if<netlink::Route>(&event.what)) {
+      if (!event.removed) return;
+      tables_.insert(route->table);
+    } else if (const auto* link = std::get_if<netlink::Link>(&event.what)) {
+      if (!is_change(*link, event.removed)) return;
     }
+    heard_ = true;
   }
-  /// Were there any since it was last asked?
-  bool take() { return std::exchange(heard_, false); }
+  /// Were there any since it was last asked? Tables that lost routes.
+  std::optional<std::set<std::uint32_t>> take() {
+    if (!std::exchange(heard_, false)) return std::nullopt;
+    return std::exchange(tables_, {});
+  }
 
  private:
-  std::map<int, std::pair<std::string, Mac>> known_;
+  struct Look {
+    std::string name;
+    Mac mac;
+    bool up = false;
+  };
+
+  bool is_change(const netlink::Link& link, bool removed) {
+    const auto it = known_.find(link.index);
+    if (removed) {
+      if (it != known_.end()) known_.erase(it);
+      return true;
+    }
+    const bool is_new = it == known_.end() || it->second.name != link.name ||
+                        it->second.mac != link.mac;
+    const bool went_down = it != known_.end() && it->second.up && !link.up;
+    known_.insert_or_assign(link.index, Look{link.name, link.mac, link.up});
+    return is_new || went_down;
+  }
+
+  std::map<int, Look> known_;
+  std::set<std::uint32_t> tables_;
   bool heard_ = false;
 };
 
@@ -98,20 +117,20 @@ EniLinks::~EniLinks() {
 }
 
 Result<std::unique_ptr<EniLinks>> EniLinks::start(
-    Loop& loop, std::function<void()> on_new_link) {
+    Loop& loop, std::function<void(const std::set<std::uint32_t>&)> on_change) {
   netlink::Socket socket = TRY(netlink::Socket::open());
-  const auto fresh = std::make_shared<NewLinks>();
+  const auto fresh = std::make_shared<Changes>();
   netlink::Monitor monitor = TRY(netlink::Monitor::open(
-      {netlink::Topic::kLinks},
+      {netlink::Topic::kLinks, netlink::Topic::kRoutes},
       [fresh](const netlink::Event& event) { fresh->hear(event); }));
   std::unique_ptr<EniLinks> links(
       new EniLinks(loop, std::move(socket), std::move(monitor)));
   loop.watch(links->monitor_.fd(), EPOLLIN, "ENI links",
              [self = links.get(), fresh,
-              on_new_link = std::move(on_new_link)](std::uint32_t) {
+              on_change = std::move(on_change)](std::uint32_t) {
                const Result<void> drained = self->monitor_.drain();
                if (!drained) log::warn("{}", to_string(drained.error()));
-               if (fresh->take()) on_new_link();
+               if (const auto tables = fresh->take()) on_change(*tables);
              });
   return links;
 }
@@ -142,10 +161,12 @@ Result<std::optional<EniPlace>> EniLinks::set_up(const EniLink& wanted) {
   if (wanted.mtu != 0 && wanted.mtu != link->mtu) change.mtu = wanted.mtu;
   // Up on its own: the kernel handles flags before the families.
   batch.set_link(link->index, change).set_link(link->index, {.up = true});
-  add_gateway(batch, *link, table, wanted.gateway);
-  if (wanted.gateway6) {
-    set_ipv6(link->name);
-    add_gateway(batch, *link, table, *wanted.gateway6);
+  std::set<std::uint32_t> tables = wanted.more_tables;
+  tables.insert(table);
+  if (wanted.gateway6) set_ipv6(link->name);
+  for (const std::uint32_t one : tables) {
+    add_gateway(batch, *link, one, wanted.gateway);
+    if (wanted.gateway6) add_gateway(batch, *link, one, *wanted.gateway6);
   }
   TRY(context(socket_.run(batch), "set up interface {}", link->name));
   return std::optional<EniPlace>(EniPlace{link->index, link->name, table});

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "agent/loop.h"
@@ -28,6 +29,9 @@ struct EniLink {
   Mac mac;
   std::uint32_t mtu = 0;  // 0: as it is
   std::uint32_t table_base = 1000;
+  /// Further tables to fill: those that rules of running pods name since
+  /// before the interface was detached and came back as another link.
+  std::set<std::uint32_t> more_tables = {};
   IpAddr gateway;
   std::optional<IpAddr> gateway6;
   std::string record_file;  // where earlier settings are noted; empty: nowhere
@@ -44,10 +48,12 @@ struct EniPlace {
 
 class EniLinks {
  public:
-  /// In the namespace of the calling thread. `on_new_link` is called from the
-  /// loop when links came. Errors: kKernel.
+  /// In the namespace of the calling thread. `on_change` is called from the
+  /// loop when links came, went, changed name or went down, or when routes were
+  /// removed, with their tables. Errors: kKernel.
   static Result<std::unique_ptr<EniLinks>> start(
-      Loop& loop, std::function<void()> on_new_link);
+      Loop& loop,
+      std::function<void(const std::set<std::uint32_t>& tables)> on_change);
   ~EniLinks();
   EniLinks(const EniLinks&) = delete;
   EniLinks& operator=(const EniLinks&) = delete;

@@ -49,6 +49,10 @@ EniSupplier::EniSupplier(SupplierDeps deps)
       random_(seed_of(deps_.node.name)) {
   deps_.metrics.describe_counter("linsey_cloud_calls_total",
                                  "Calls of the OpenAPI by operation and code.");
+  deps_.metrics.describe_counter(
+      "linsey_drift_repairs_total",
+      "What somebody else changed in the kernel or the cloud and the agent "
+      "mended or noticed, by kind.");
   deps_.metrics.describe_histogram(
       "linsey_cloud_call_seconds", "Time of one call of the OpenAPI.",
       {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20});
@@ -149,10 +153,10 @@ void EniSupplier::step() {
   if (!started_ || running_) return;
   const Instant now = deps_.clock.now();
   if (!links_) {
-    auto links = EniLinks::start(deps_.loop, [this] {
-      next_poll_ = Instant{};
-      wake();
-    });
+    auto links = EniLinks::start(deps_.loop,
+                                 [this](const std::set<std::uint32_t>& tables) {
+                                   heard_change(tables);
+                                 });
     if (!links) {
       machine_error_ = links.error();
       return refuse(links.error());

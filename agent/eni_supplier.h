@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,7 @@ class EniSupplier final : public Supplier {
 
   // Addresses and links (eni_supplier_supply.cpp).
   void place_links();
+  void heard_change(const std::set<std::uint32_t>& tables);
   Result<std::vector<std::string>> listed() const;
   void supply();
   void drop_strays(const KnownEni& known);

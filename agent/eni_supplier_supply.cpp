@@ -1,6 +1,8 @@
 // What EniSupplier gives to the ledger and tells about itself.
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -21,6 +23,17 @@ IpAddr third_from_end(const Cidr& cidr) {
   const IpAddr first = cidr.first();
   const std::uint64_t span = cidr.last().minus(first);
   return first.plus(span - 2).value_or(first);
+}
+
+/// The tables that rules of running pods name, by interface.
+std::map<std::string, std::set<std::uint32_t>> tables_of_pods(
+    const ipam::Ledger& ledger) {
+  std::map<std::string, std::set<std::uint32_t>> tables;
+  for (const auto& [key, held] : ledger.held()) {
+    const auto& eni = held.allocation.eni;
+    if (eni) tables[eni->eni_id].insert(eni->table);
+  }
+  return tables;
 }
 
 Json addresses_json(const std::vector<IpAddr>& addresses) {
@@ -70,18 +83,49 @@ std::optional<IpAddr> EniSupplier::gateway_of(const KnownEni& known) const {
   return third_from_end(it->cidr);
 }
 
+// Somebody changed links or routes: what is ours is set up again at once.
+void EniSupplier::heard_change(const std::set<std::uint32_t>& tables) {
+  const auto count_drift = [this](const char* kind) {
+    deps_.metrics.count("linsey_drift_repairs_total", {{"kind", kind}});
+  };
+  std::map<std::string, EniPlace> before;
+  for (const auto& [id, known] : model_.enis()) {
+    if (known.place && !known.busy) before.emplace(id, *known.place);
+  }
+  place_links();
+  for (const auto& [id, place] : before) {
+    const KnownEni* known = model_.find(id);
+    if (known == nullptr || !known->place) {
+      log::error("interface {}: its link {} is gone", id, place.link_name);
+      count_drift("link-gone");
+      next_check_ = Instant{};  // is it still attached?
+    } else if (known->place->link_name != place.link_name) {
+      count_drift("link-renamed");
+    } else if (tables.contains(place.table)) {
+      log::warn("interface {}: routes of its table {} were removed; repaired",
+                id, place.table);
+      count_drift("table");
+    }
+  }
+  next_poll_ = Instant{};
+  wake();
+}
+
 void EniSupplier::place_links() {
+  const auto tables = tables_of_pods(deps_.ledger);
   for (auto& [id, known] : model_.enis()) {
     const std::optional<IpAddr> gateway = gateway_of(known);
     if (!known.attached || known.busy || !gateway) continue;
     const conf::AgentConfig& config = deps_.config;
-    const auto place =
-        links_->set_up({.mac = known.eni.mac,
-                        .mtu = config.mtu != 0 ? config.mtu : link_mtu_,
-                        .table_base = config.eni.rules.table_base,
-                        .gateway = *gateway,
-                        .gateway6 = known.gateway6,
-                        .record_file = config.state_dir + "/sysctls.json"});
+    const auto place = links_->set_up(
+        {.mac = known.eni.mac,
+         .mtu = config.mtu != 0 ? config.mtu : link_mtu_,
+         .table_base = config.eni.rules.table_base,
+         .more_tables =
+             tables.contains(id) ? tables.at(id) : std::set<std::uint32_t>(),
+         .gateway = *gateway,
+         .gateway6 = known.gateway6,
+         .record_file = config.state_dir + "/sysctls.json"});
     if (!place) {
       log::error("interface {}: {}", id, to_string(place.error()));
       machine_error_ = place.error();

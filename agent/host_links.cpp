@@ -23,7 +23,7 @@ Result<std::unique_ptr<HostLinks>> HostLinks::start(Loop& loop) {
   HostLinks* self = links.get();
   links->monitor_ =
       std::make_unique<netlink::Monitor>(TRY(netlink::Monitor::open(
-          {netlink::Topic::kLinks},
+          {netlink::Topic::kLinks, netlink::Topic::kRules},
           [self](const netlink::Event& event) { self->on_event(event); })));
   loop.watch(links->monitor_->fd(), EPOLLIN, "link events",
              [self](std::uint32_t) { self->on_readable(); });

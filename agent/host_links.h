@@ -38,7 +38,7 @@ class HostLinks {
   /// The same for a link that datapath::find_ours listed.
   void take_down(const datapath::OurLink& link, TeardownDone done);
 
-  /// Called for each link event of the kernel, and for a Resync.
+  /// Called for each link and rule event of the kernel, and for a Resync.
   void set_on_event(netlink::Monitor::Callback callback);
 
  private:

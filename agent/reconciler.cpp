@@ -14,6 +14,9 @@ constexpr Duration kPeriod = std::chrono::seconds(60);
 /// After an event: an ADD or DEL makes several, and ends soon.
 constexpr Duration kSettle = std::chrono::seconds(2);
 
+/// A DEL takes the rules away and is over well before this.
+constexpr Duration kDelTakes = std::chrono::milliseconds(500);
+
 std::string text(const ipam::AttachmentKey& key) {
   return fmt::format("{}/{}/{}", key.network, key.container_id, key.ifname);
 }
@@ -24,6 +27,10 @@ Reconciler::Reconciler(ReconcilerDeps deps) : deps_(std::move(deps)) {
   Metrics& metrics = deps_.metrics;
   metrics.describe_counter("linsey_repairs_total",
                            "What reconciliation mended, by kind.");
+  metrics.describe_counter(
+      "linsey_drift_repairs_total",
+      "What somebody else changed in the kernel or the cloud and the agent "
+      "mended or noticed, by kind.");
   metrics.describe_gauge("linsey_missing_links",
                          "Attachments that hold an address and have no link.");
   metrics.on_collect([this] {
@@ -42,11 +49,36 @@ Result<void> Reconciler::at_start(bool kernel_is_witness) {
 
 void Reconciler::start() {
   deps_.links.set_on_event([this](const netlink::Event& event) {
-    if (event.removed || std::holds_alternative<netlink::Resync>(event.what)) {
+    if (const auto* rule = std::get_if<netlink::Rule>(&event.what)) {
+      if (event.removed) suspect(*rule);
+    } else if (event.removed ||
+               std::holds_alternative<netlink::Resync>(event.what)) {
       look_in(kSettle);
     }
   });
   look_in(kSettle);
+}
+
+void Reconciler::suspect(const netlink::Rule& removed) {
+  for (const std::optional<Cidr>& of : {removed.from, removed.to}) {
+    if (!of) continue;
+    const ipam::AttachmentKey* key = deps_.ledger.holder(of->first());
+    if (key == nullptr) continue;
+    if (suspects_.empty()) {
+      deps_.loop.after(kDelTakes, "suspects", [this] { look_at_suspects(); });
+    }
+    suspects_.insert(*key);
+  }
+}
+
+void Reconciler::look_at_suspects() {
+  bool any = false;
+  for (const ipam::AttachmentKey& key : std::exchange(suspects_, {})) {
+    if (deps_.ledger.find(key) == nullptr) continue;
+    differences_.emplace(key, std::vector<std::string>{"a rule was removed"});
+    any = true;
+  }
+  if (any) look_in(Duration(0));
 }
 
 void Reconciler::look_in(Duration delay) {
@@ -143,6 +175,7 @@ void Reconciler::report(const Glance& glance) {
     }
     log::warn("repaired the host side of {}: {}", text(key), what);
     deps_.metrics.count("linsey_repairs_total", {{"kind", "host-side"}});
+    deps_.metrics.count("linsey_drift_repairs_total", {{"kind", "host-side"}});
   }
   for (const std::string& failure : glance.failures) {
     log::warn("reconcile: {}", failure);

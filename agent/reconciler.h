@@ -4,7 +4,8 @@
 // At the start it runs once before anything is served; then after link events
 // and on a slow timer. The kernel is read and repaired on a worker, with values
 // only; the ledger is touched on the loop. A pod's host side is repaired when
-// two looks in a row found it wrong, since an ADD or DEL may be half way.
+// two looks in a row found it wrong, since an ADD or DEL may be half way. A
+// rule's removal counts as the first look, if the pod is there a moment later.
 #pragma once
 
 #include <functional>
@@ -71,6 +72,8 @@ class Reconciler {
   void look();
   void settle(const Glance& seen);
   void look_in(Duration delay);
+  void suspect(const netlink::Rule& removed);
+  void look_at_suspects();
   void apply(const Actions& actions);
   void remove(const datapath::OurLink& link,
               std::function<void(const Result<void>&)> done);
@@ -79,6 +82,8 @@ class Reconciler {
   ReconcilerDeps deps_;
   Sightings sightings_;
   Differences differences_;
+  /// Lost a rule a moment ago; a DEL does that too, and frees them next.
+  std::set<ipam::AttachmentKey> suspects_;
   std::set<ipam::AttachmentKey> missing_;
   bool witness_ = false;
   bool looking_ = false;

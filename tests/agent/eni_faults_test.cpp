@@ -398,6 +398,67 @@ TEST_F(EniFaults, AnInterfaceTakenAwayIsNoticedAndReplaced) {
   });
 }
 
+std::size_t routes_of(const netlink::NetNs& host, std::uint32_t table) {
+  const auto routes = tests::must(
+      tests::must(netlink::Socket::open_in(host)).routes({.table = table}));
+  return routes.size();
+}
+
+TEST_F(EniFaults, ATableThatWasEmptiedIsFilledAgainAtOnce) {
+  in_region([&](EniRegion& region, const conf::AgentConfig& config) {
+    EniAgent agent(region, config);
+    fill(agent);
+    const std::uint32_t table = agent.lease("c1")->allocation.eni->table;
+    ASSERT_EQ(routes_of(*host, table), 2U);
+
+    sh(*host, "ip route flush table " + std::to_string(table));
+    agent.pass(seconds(2));
+
+    EXPECT_EQ(routes_of(*host, table), 2U);
+    EXPECT_THAT(agent.metrics.text(),
+                HasSubstr("linsey_drift_repairs_total{kind=\"table\"}"));
+  });
+}
+
+TEST_F(EniFaults, ALinkThatWasRenamedAndTakenDownServesOn) {
+  in_region([&](EniRegion& region, const conf::AgentConfig& config) {
+    EniAgent agent(region, config);
+    fill(agent);
+    const std::uint32_t table = agent.lease("c1")->allocation.eni->table;
+
+    sh(*host, "ip link set eth1 down");
+    sh(*host, "ip link set eth1 name odd7");
+    agent.pass(seconds(2));
+
+    EXPECT_EQ(routes_of(*host, table), 2U);
+    EXPECT_THAT(agent.supplier.describe(), HasSubstr("odd7"));
+    EXPECT_THAT(agent.metrics.text(),
+                HasSubstr("linsey_drift_repairs_total{kind=\"link-renamed\"}"));
+    EXPECT_TRUE(agent.lease("c2"));
+  });
+}
+
+TEST_F(EniFaults, ADetachedInterfaceIsReportedAndItsPodsTableComesBack) {
+  in_region([&](EniRegion& region, const conf::AgentConfig& config) {
+    EniAgent agent(region, config);
+    fill(agent);
+    const ipam::Allocation held = agent.lease("c1")->allocation;
+    const std::string eni = region.secondary().at(0).id;
+    ASSERT_EQ(region.call("DetachNetworkInterface",
+                          {{"NetworkInterfaceId", eni}, {"InstanceId", "i-a"}}),
+              200);
+
+    agent.pass(seconds(2));
+    EXPECT_THAT(agent.metrics.text(),
+                HasSubstr("linsey_drift_repairs_total{kind=\"link-gone\"}"));
+
+    agent.pass(minutes(1));
+    EXPECT_EQ(region.secondary().at(0).instance, "i-a");
+    EXPECT_EQ(routes_of(*host, held.eni->table), 2U);
+    EXPECT_EQ(*agent.ledger.holder(held.addresses.at(0)), key_of("c1"));
+  });
+}
+
 TEST_F(EniFaults, AnAddressTakenAwayIsGivenNoMore) {
   in_region([&](EniRegion& region, conf::AgentConfig config) {
     config.eni.pool.min_idle = 0;

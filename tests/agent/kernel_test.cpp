@@ -18,6 +18,7 @@ namespace linsey::agent {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using tests::must;
@@ -117,6 +118,26 @@ struct KernelTest : tests::NetnsTest {
     request.attachment.wanted_ips = {must(IpAddr::parse(address))};
     (void)must(parts.ledger.assign(request, parts.clock.now()));
     must(parts.ledger.complete(request.attachment.key, allocation(address)));
+  }
+  /// A pod c1, held, whose traffic leaves by the table of an interface, and
+  /// which has been looked at once.
+  static std::pair<netlink::NetNs, datapath::Plan> pod_on_eni(Parts& parts) {
+    ipam::Allocation on_eni = allocation("10.64.0.7");
+    on_eni.eni = ipam::EniPath{.eni_id = "eni-1", .table = 1007};
+    datapath::Plan plan = must(datapath::make_plan(attachment("c1"), on_eni));
+    netlink::NetNs ns = must(netlink::NetNs::create());
+    Rollback undo;
+    (void)must(datapath::wire(plan, ns, undo));
+    undo.commit();
+    ipam::AssignRequest request;
+    request.attachment = attachment("c1");
+    request.attachment.wanted_ips = on_eni.addresses;
+    (void)must(parts.ledger.assign(request, parts.clock.now()));
+    must(parts.ledger.complete(request.attachment.key, on_eni));
+    parts.reconciler.start();
+    parts.look_after(std::chrono::seconds(2));
+    must(datapath::remove_rules(on_eni.addresses.front()));
+    return {std::move(ns), std::move(plan)};
   }
   static std::vector<datapath::OurLink> links() {
     return must(datapath::find_ours()).links;
@@ -272,6 +293,36 @@ TEST_F(KernelTest, AHostRouteThatSomebodyDeletedIsPutBack) {
     parts.look_after(kReconcileGrace);
 
     EXPECT_THAT(must(datapath::verify_host(plan)), IsEmpty());
+  });
+}
+
+TEST_F(KernelTest, RulesThatSomebodyDeletedArePutBackWithinTwoSeconds) {
+  in_host([] {
+    Parts parts;
+    const auto [ns, plan] = pod_on_eni(parts);
+    EXPECT_FALSE(must(datapath::verify_host(plan)).empty());
+
+    parts.look_after(std::chrono::seconds(0));  // the kernel's events
+    parts.look_after(std::chrono::seconds(1));
+    parts.look_after(std::chrono::seconds(1));
+
+    EXPECT_THAT(must(datapath::verify_host(plan)), IsEmpty());
+    EXPECT_THAT(parts.metrics.text(),
+                HasSubstr("linsey_drift_repairs_total{kind=\"host-side\"} 1"));
+  });
+}
+
+TEST_F(KernelTest, RulesThatADelTookAwayAreNotPutBack) {
+  in_host([] {
+    Parts parts;
+    const auto [ns, plan] = pod_on_eni(parts);
+    parts.look_after(std::chrono::seconds(0));
+
+    (void)parts.ledger.release(attachment("c1").key, parts.clock.now());
+    parts.look_after(std::chrono::seconds(1));
+    parts.look_after(std::chrono::seconds(1));
+
+    EXPECT_FALSE(must(datapath::verify_host(plan)).empty());
   });
 }
 
