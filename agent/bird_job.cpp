@@ -112,7 +112,7 @@ BirdReport run_bird_job(const BirdJob& job) {
     report.faults =
         faults_of(speaker, *report.observed,
                   report.md5 ? report.md5->seen : bgp::Md5Evidence{});
-    report.unknown = unknown_of(job).value_or(std::vector<Cidr>());
+    report.unknown = unknown_of(job);
   } else {
     // A BIRD that comes back may have been started with an older file.
     report.in_use.reset();

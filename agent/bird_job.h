@@ -42,7 +42,8 @@ struct BirdReport {
   std::vector<bgp::Violation> violations;
   std::map<std::string, Error> faults;  // by protocol name
   std::optional<Md5Watch> md5;
-  std::vector<Cidr> unknown;      // of `foreign`: no route leads there
+  /// Of `foreign`: no route leads there.
+  Result<std::vector<Cidr>> unknown = std::vector<Cidr>();
   std::uint64_t pod_packets = 0;  // see route_drain.h
 };
 

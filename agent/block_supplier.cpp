@@ -213,6 +213,7 @@ void BlockSupplier::sync() {
     ask_again_ = true;
     return;
   }
+  follow_cordon();
   speaker_ = plan_speaker(deps_.config, deps_.node, announced());
   if (!speaker_) {
     log::error("BGP: {}", to_string(speaker_.error()));
@@ -248,6 +249,7 @@ void BlockSupplier::finish(const BirdReport& report) {
   if (report.observed) note_peers(*report.observed);
   note_violations(report);
   note_unknown(report);
+  note_check(report);
   step_drain(report);
   const std::optional<Error> after = trouble();
   if (after && after != before) log::warn("BGP: {}", to_string(*after));

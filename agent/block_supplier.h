@@ -50,6 +50,7 @@ class BlockSupplier final : public Supplier {
   Health health() const override;
   std::string describe() const override;
   Result<void> drain_routes(const DrainWish& wish) override;
+  Result<std::uint64_t> check_propagation() override;
   void stop() override;
 
  private:
@@ -61,6 +62,14 @@ class BlockSupplier final : public Supplier {
     bool announced = false;  // to an established peer, in the last round
     bool stands = false;     // blackholed in the kernel
     bool forget = false;     // claimed: to be given up when it is withdrawn
+  };
+
+  /// Whether routes lead to all other nodes' blocks, as asked for by hand.
+  struct Check {
+    std::uint64_t number = 0;  // of the last one that is done
+    std::size_t looked_for = 0;
+    std::vector<Cidr> missing;
+    std::optional<Error> failed;  // BIRD could not be asked
   };
 
   bool claims() const { return deps_.claims.open(); }
@@ -89,8 +98,11 @@ class BlockSupplier final : public Supplier {
   void note_violations(const BirdReport& report);
   void note_unknown(const BirdReport& report);
   void step_drain(const BirdReport& report);
-  /// A handful of other nodes' blocks, others each time.
+  void follow_cordon();
+  /// Other nodes' blocks: a handful, others each time, or all that have a
+  /// session when a check of all was asked for.
   std::vector<Cidr> next_foreign();
+  void note_check(const BirdReport& report);
   std::optional<Error> not_propagated() const;
   std::optional<Error> drained() const;
   void schedule();
@@ -118,6 +130,9 @@ class BlockSupplier final : public Supplier {
   std::vector<Cidr> looked_for_;     // with the worker, or of the last round
   std::size_t foreign_at_ = 0;       // where the next look begins
   std::map<Cidr, Instant> unknown_;  // other nodes' blocks, since when
+  std::uint64_t checks_wanted_ = 0;
+  std::uint64_t checks_begun_ = 0;
+  Check check_;
   std::vector<bgp::Violation> violations_;  // the last ones
   Instant violated_{};
   RouteDrain drain_;

@@ -112,6 +112,18 @@ std::string BlockSupplier::describe() const {
   const std::optional<Error> wrong = trouble();
   json["trouble"] = wrong ? Json(to_string(*wrong)) : Json(nullptr);
   json["drain"] = {{"state", drain_.word()}, {"why", drain_.why()}};
+  if (check_.number > 0) {
+    Json missing = Json::array();
+    for (const Cidr& block : check_.missing) {
+      missing.push_back(block.to_string());
+    }
+    json["propagation"] = {
+        {"number", check_.number},
+        {"lookedFor", check_.looked_for},
+        {"missing", std::move(missing)},
+        {"failed",
+         check_.failed ? Json(to_string(*check_.failed)) : Json(nullptr)}};
+  }
   if (report_ && report_->observed) {
     const bgp::Observed& seen = *report_->observed;
     json["bird"] = {{"version", seen.running.version},

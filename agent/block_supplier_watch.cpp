@@ -1,6 +1,7 @@
 // What BlockSupplier makes of a round's report: sessions, exports that may not
 // be, other nodes' blocks, and the drain of its own routes.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "agent/block_supplier.h"
@@ -56,6 +57,13 @@ void BlockSupplier::note_violations(const BirdReport& report) {
 
 std::vector<Cidr> BlockSupplier::next_foreign() {
   std::vector<Cidr> result;
+  checks_begun_ = checks_wanted_;
+  if (checks_begun_ > check_.number) {
+    std::ranges::copy_if(
+        plan_.others, std::back_inserter(result),
+        [this](const Cidr& block) { return has_session(block.family()); });
+    return result;
+  }
   const bool all_up = report_ && report_->observed && report_->faults.empty() &&
                       !report_->observed->running.recovering;
   if (!deps_.config.bgp.check_propagation || !all_up || plan_.others.empty()) {
@@ -71,17 +79,43 @@ std::vector<Cidr> BlockSupplier::next_foreign() {
 }
 
 void BlockSupplier::note_unknown(const BirdReport& report) {
-  if (!report.observed) return;
+  if (!report.observed || !report.unknown) return;
+  const std::vector<Cidr>& unknown = *report.unknown;
   for (const Cidr& block : looked_for_) {
-    if (std::ranges::find(report.unknown, block) == report.unknown.end()) {
+    if (std::ranges::find(unknown, block) == unknown.end()) {
       unknown_.erase(block);
     } else {
       unknown_.try_emplace(block, deps_.clock.now());
     }
   }
+  // A check by hand also looks while sessions are down; that is no filter.
+  if (!report.faults.empty()) unknown_.clear();
   std::erase_if(unknown_, [this](const auto& entry) {
     return std::ranges::find(plan_.others, entry.first) == plan_.others.end();
   });
+}
+
+void BlockSupplier::note_check(const BirdReport& report) {
+  if (checks_begun_ == check_.number) return;
+  check_ = {.number = checks_begun_,
+            .looked_for = looked_for_.size(),
+            .missing = report.unknown.value_or(std::vector<Cidr>()),
+            .failed = std::nullopt};
+  if (!report.unknown) check_.failed = report.unknown.error();
+  if (!report.observed) check_.failed = report.observed.error();
+}
+
+Result<std::uint64_t> BlockSupplier::check_propagation() {
+  if (claims()) {
+    return make_error(Code::kStateMismatch,
+                      "blocks are claimed in the API server, and an agent sees "
+                      "its own alone there; compare `kubectl get ipblocks` "
+                      "with `ip route show proto bird`");
+  }
+  if (!speaker_) return speaker_.error();
+  ++checks_wanted_;
+  sync();
+  return checks_wanted_;
 }
 
 std::optional<Error> BlockSupplier::not_propagated() const {
@@ -101,11 +135,26 @@ std::optional<Error> BlockSupplier::not_propagated() const {
 
 std::optional<Error> BlockSupplier::drained() const {
   if (!drain_.active()) return std::nullopt;
-  return make_error(Code::kRoutesDrained,
-                    "this node's routes are {}{}; linseyctl node drain-routes "
-                    "--cancel brings them back",
-                    drain_.word(),
-                    drain_.why().empty() ? "" : " (" + drain_.why() + ")");
+  return make_error(
+      Code::kRoutesDrained,
+      "this node's routes are {}{}; {}linseyctl node drain-routes --cancel "
+      "brings them back",
+      drain_.word(), drain_.why().empty() ? "" : " (" + drain_.why() + ")",
+      drain_.by_cordon() ? "a cordon did it: kubectl uncordon or " : "");
+}
+
+void BlockSupplier::follow_cordon() {
+  const bool cordoned =
+      deps_.config.bgp.drain_on_cordon && deps_.node.unschedulable;
+  const Result<bool> changed =
+      drain_.follow_cordon(deps_.clock.now(), deps_.config.bgp.drain, cordoned);
+  if (!changed) {
+    log::error("drain on cordon: {}", to_string(changed.error()));
+  } else if (*changed) {
+    log::info("the node is {}cordoned: drain of its routes is {}",
+              cordoned ? "" : "no longer ", drain_.word());
+    deps_.hooks.supply_changed();
+  }
 }
 
 Result<void> BlockSupplier::drain_routes(const DrainWish& wish) {

@@ -260,7 +260,9 @@ void Daemon::wire_views() {
                        clock_.now());
                  }}},
       .actions = {{"/v1/drain-routes",
-                   [this](std::string_view body) { return drain(body); }}}});
+                   [this](std::string_view body) { return drain(body); }},
+                  {"/v1/bgp-check",
+                   [this](std::string_view) { return check_propagation(); }}}});
   describe_ledger();
 }
 
@@ -273,6 +275,16 @@ Result<std::string> Daemon::drain(std::string_view body) {
   }
   TRY(supplier->drain_routes(wish));
   return std::string("{}");
+}
+
+Result<std::string> Daemon::check_propagation() {
+  Supplier* supplier = placement_->supplier();
+  if (supplier == nullptr) {
+    return make_error(Code::kModeUnknown,
+                      "this node's mode is not decided, so it has no routes");
+  }
+  const std::uint64_t number = TRY(supplier->check_propagation());
+  return fmt::format(R"({{"number": {}}})", number);
 }
 
 void Daemon::describe_ledger() {

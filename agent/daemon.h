@@ -61,6 +61,7 @@ class Daemon {
   void wire_views();
   void describe_ledger();
   Result<std::string> drain(std::string_view body);
+  Result<std::string> check_propagation();
   void shut_down();
 
   SteadyClock clock_;

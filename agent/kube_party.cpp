@@ -39,7 +39,9 @@ Result<NodeSeen> read_node(const Json& object) {
        {{"name", text_of(metadata, "name")},
         {"uid", text_of(metadata, "uid")},
         {"labels", member(metadata, "labels", none)}}},
-      {"spec", {{"providerID", text_of(spec, "providerID")}}},
+      {"spec",
+       {{"providerID", text_of(spec, "providerID")},
+        {"unschedulable", member(spec, "unschedulable", Json(false))}}},
       {"status", {{"addresses", member(status, "addresses", Json::array())}}}};
   return NodeSeen{
       .text = dump_json(kept),

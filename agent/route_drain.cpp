@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <sstream>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -54,6 +55,9 @@ void RouteDrain::load(Instant now, const conf::Drain& settings) {
   deadline_ = now + settings.timeout;
   quiet_ = settings.quiet;
   last_packet_ = now;
+  cordoned_ = text->find("cordoned") != std::string::npos;
+  by_cordon_ = text->find("by-cordon") != std::string::npos;
+  if (text->starts_with("off")) return;
   state_ = text->starts_with("withdrawn") ? State::kWithdrawn : State::kLowered;
   why_ = "it was so before the agent started";
 }
@@ -78,9 +82,32 @@ Result<void> RouteDrain::begin(Instant now, const conf::Drain& settings) {
 }
 
 Result<void> RouteDrain::cancel() {
-  TRY(remove_file(file_));
-  state_ = State::kOff;
+  const State before = std::exchange(state_, State::kOff);
+  const Result<void> saved = save();
+  if (!saved) {
+    state_ = before;
+    return saved;
+  }
+  by_cordon_ = false;
   return {};
+}
+
+Result<bool> RouteDrain::follow_cordon(Instant now, const conf::Drain& settings,
+                                       bool cordoned) {
+  if (cordoned == cordoned_) return false;
+  const bool before = std::exchange(cordoned_, cordoned);
+  const bool begins = cordoned && !active();
+  const bool ends = !cordoned && by_cordon();
+  if (begins) by_cordon_ = true;
+  const Result<void> done = begins ? begin(now, settings)
+                            : ends ? cancel()
+                                   : save();
+  if (!done) {
+    cordoned_ = before;
+    if (begins) by_cordon_ = false;
+    return done.error();
+  }
+  return begins || ends;
 }
 
 bool RouteDrain::step(Instant now, std::uint64_t packets) {
@@ -102,8 +129,11 @@ std::string_view RouteDrain::word() const {
 }
 
 Result<void> RouteDrain::save() const {
-  return write_file_atomic(file_, std::string(word()) + "\n",
-                           {.mode = 0600, .sync = false});
+  if (!active() && !cordoned_) return remove_file(file_);
+  const std::string text =
+      fmt::format("{}{}{}\n", word(), cordoned_ ? " cordoned" : "",
+                  by_cordon() ? " by-cordon" : "");
+  return write_file_atomic(file_, text, {.mode = 0600, .sync = false});
 }
 
 }  // namespace linsey::agent

@@ -2,8 +2,10 @@
 // lowered (communities or MED, see bgp.drain), so that routers with another way
 // take it; then, when no packet has come or gone for a while or the time is
 // over, they are withdrawn. Only an operator begins it (linseyctl node
-// drain-routes), never an upgrade or a restart. What was begun outlives the
-// agent by a file of the run directory, and ends with cancel() or a reboot.
+// drain-routes, or a cordon with bgp.drainOnCordon), never an upgrade or a
+// restart. What was begun outlives the agent by a file of the run directory,
+// and ends with cancel(), the end of that cordon, or a reboot. One cordon acts
+// once: a drain that was cancelled does not come back by a restart.
 // Pure but for that file. Thread: the loop.
 #pragma once
 
@@ -40,6 +42,10 @@ class RouteDrain {
   /// Errors: kIo, kDiskFull; nothing is begun then.
   Result<void> begin(Instant now, const conf::Drain& settings);
   Result<void> cancel();
+  /// Follows the node's cordon: its beginning begins a drain, its end ends the
+  /// one that it began. True: the state changed. Errors: as begin().
+  Result<bool> follow_cordon(Instant now, const conf::Drain& settings,
+                             bool cordoned);
   /// `packets` as pod_packets() counts them now. True: the state changed.
   bool step(Instant now, std::uint64_t packets);
 
@@ -48,12 +54,16 @@ class RouteDrain {
   std::string_view word() const;  // "off", "lowered", "withdrawn"
   /// Why it went on to kWithdrawn: "traffic is gone" or "the time is over".
   const std::string& why() const { return why_; }
+  /// A cordon began it.
+  bool by_cordon() const { return active() && by_cordon_; }
 
  private:
   Result<void> save() const;
 
   std::string file_;
   State state_ = State::kOff;
+  bool cordoned_ = false;   // as last followed
+  bool by_cordon_ = false;  // what is active was begun by it
   Instant deadline_{};
   Duration quiet_{};
   Instant last_packet_{};

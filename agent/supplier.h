@@ -104,6 +104,14 @@ class Supplier {
                       "can drain them");
   }
 
+  /// Looks for routes to all other nodes' blocks; describe() has the result
+  /// under "propagation" once its number is at least the one returned. Errors:
+  /// kStateMismatch where this cannot be asked.
+  virtual Result<std::uint64_t> check_propagation() {
+    return make_error(Code::kStateMismatch,
+                      "this node learns no routes; only nodes of mode bgp do");
+  }
+
   /// Quiet end: no new work; what the kernel and the cloud have stays.
   virtual void stop() = 0;
 };

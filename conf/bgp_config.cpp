@@ -170,6 +170,7 @@ void read_bgp(ObjectReader& reader, Bgp& bgp) {
   reader.get("checkPropagation", bgp.check_propagation);
   reader.object("drain",
                 [&](ObjectReader& drain) { read_drain(drain, bgp.drain); });
+  reader.get("drainOnCordon", bgp.drain_on_cordon);
   reader.object("bird", [&](ObjectReader& bird) {
     get_path(bird, "controlSocket", bgp.bird.control_socket);
     get_path(bird, "configFile", bgp.bird.config_file);

@@ -115,6 +115,7 @@ struct Bgp {
   std::vector<ImportRule> import;  // empty: the cluster's own pools
   bool check_propagation = true;   // are other nodes' blocks in our table?
   Drain drain;
+  bool drain_on_cordon = false;  // a cordon drains the routes, its end restores
   Bird bird;
 };
 

@@ -48,6 +48,14 @@ Result<Node> parse_node(std::string_view text) {
   TRY(metadata.text("uid", node.uid));
   TRY(metadata.text_map("labels", node.labels));
   TRY(spec.text("providerID", node.provider_id));
+  if (const Json* cordoned = spec.raw("unschedulable"); cordoned != nullptr) {
+    if (!cordoned->is_boolean()) {
+      return make_error(
+          Code::kInvalidConfig, "node object: {}: must be true or false, is {}",
+          spec.pointer_to("unschedulable"), cordoned->type_name());
+    }
+    node.unschedulable = cordoned->get<bool>();
+  }
   node.addresses = TRY(internal_addresses(status));
   if (node.name.empty()) {
     return make_error(Code::kInvalidConfig,

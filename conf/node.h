@@ -2,7 +2,7 @@
 // it is read from a file; later also from the API server. Same JSON shape as a
 // Node object cut down to what is used:
 //   {"metadata": {"name": "m1", "labels": {…}},
-//    "spec": {"providerID": "…"},
+//    "spec": {"providerID": "…", "unschedulable": true},
 //    "status": {"addresses": [{"type": "InternalIP", "address": "10.0.1.11"}]}}
 // Unknown keys are ignored here, since a real Node object has many.
 #pragma once
@@ -23,6 +23,7 @@ struct Node {
   Labels labels;
   std::string provider_id;
   std::vector<IpAddr> addresses;  // InternalIP ones, in the order given
+  bool unschedulable = false;     // cordoned
 
   bool operator==(const Node&) const = default;
 };

@@ -127,6 +127,40 @@ Result<Outcome> drain_routes(const Options& options) {
   return result;
 }
 
+/// The finished check with at least this number. Ends with the agent, which
+/// answers also when BIRD does not.
+Result<Json> finished_check(const Options& options, std::uint64_t number) {
+  const Json::json_pointer where("/supply/propagation");
+  const auto end = std::chrono::steady_clock::now() +
+                   std::chrono::duration<double>(options.timeout + 30);
+  while (std::chrono::steady_clock::now() < end) {
+    const Json ipam = TRY(view(options, "/v1/ipam"));
+    if (ipam.contains(where) &&
+        ipam.at(where).value("number", std::uint64_t{0}) >= number) {
+      return ipam.at(where);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return make_error(Code::kTimeout, "the agent does not finish the check");
+}
+
+Result<Outcome> bgp_check(const Options& options) {
+  rpc::Client client = client_of(options);
+  const Json begun = TRY(parse_json(TRY(client.post("/v1/bgp-check", "{}"))));
+  if (!begun.is_object()) {
+    return make_error(Code::kDecode, "the agent's answer is no object");
+  }
+  const Json check =
+      TRY(finished_check(options, begun.value("number", std::uint64_t{1})));
+  if (check.contains("failed") && check["failed"].is_string()) {
+    return make_error(Code::kBirdDown, "{}",
+                      check["failed"].get<std::string>());
+  }
+  Outcome result = outcome(check_report(check));
+  if (options.json()) result.out = pretty(check);
+  return result;
+}
+
 std::string config_summary(const conf::AgentConfig& config) {
   std::size_t blocks = 0;
   for (const auto& [node, list] : config.blocks.assignments) {
@@ -243,6 +277,11 @@ void declare(CLI::App& app, Options& options, Command& chosen) {
   drain->add_option("--limit", options.limit,
                     "seconds until they go with traffic (bgp.drain.timeout)");
   command(drain, drain_routes);
+  CLI::App* bgp = app.add_subcommand("bgp", "what BGP brought to this node");
+  bgp->require_subcommand(1);
+  command(bgp->add_subcommand("check",
+                              "do routes lead to every other node's blocks?"),
+          bgp_check);
   CLI::App* config = app.add_subcommand("config", "the agent's configuration");
   config->require_subcommand(1);
   CLI::App* check = config->add_subcommand(

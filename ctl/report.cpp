@@ -1,5 +1,7 @@
 #include "ctl/report.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
@@ -208,6 +210,29 @@ Report node_report(const Json& node, const Json& supply) {
   report.text += evidence_table(evidence);
   const std::string supplied = supply_text(supply);
   if (!supplied.empty()) report.text += "\n" + supplied;
+  return report;
+}
+
+Report check_report(const Json& check) {
+  const Json& missing = at(check, {"missing"});
+  const auto found = check.find("lookedFor");
+  const std::uint64_t all = found != check.end() && found->is_number_unsigned()
+                                ? found->get<std::uint64_t>()
+                                : missing.size();
+  Report report;
+  report.findings = !missing.empty();
+  report.text =
+      fmt::format("routes by BGP lead to {} of {} blocks of other nodes\n",
+                  all - std::min<std::uint64_t>(missing.size(), all), all);
+  for (const Json& block : missing) {
+    report.text +=
+        fmt::format("  {}: PrefixNotPropagated: no route\n", word(block));
+  }
+  if (report.findings) {
+    report.text +=
+        "a router filters them (often by length), bgp.import does not list "
+        "them, a session is down, or their nodes are\n";
+  }
   return report;
 }
 

@@ -30,4 +30,7 @@ Report ipam_report(const nlohmann::json& view, bool all);
 /// against the mode, a refused document.
 Report node_report(const nlohmann::json& node, const nlohmann::json& supply);
 
+/// `propagation` of the supply. Findings: blocks without a route.
+Report check_report(const nlohmann::json& check);
+
 }  // namespace linsey::ctl

@@ -313,6 +313,28 @@ TEST_F(BlockSupplierTest, ABlockGivenToAnotherNodeIsWithdrawnAtOnce) {
   });
 }
 
+TEST_F(BlockSupplierTest, ACordonDrainsItsRoutesWhereThatIsAskedFor) {
+  in_host([&] {
+    config_.run_dir = dir_ / "";
+    node_.unschedulable = true;
+    BlockSupplier supplier = make();
+    supplier.start();
+    loop_.run_until_idle();
+    EXPECT_TRUE(supplier.health().ready);
+
+    config_.bgp.drain_on_cordon = true;
+    supplier.config_changed();
+    loop_.run_until_idle();
+    EXPECT_EQ(supplier.health().why.code, Code::kRoutesDrained);
+    EXPECT_THAT(supplier.health().why.msg, HasSubstr("kubectl uncordon"));
+
+    node_.unschedulable = false;
+    supplier.config_changed();
+    loop_.run_until_idle();
+    EXPECT_TRUE(supplier.health().ready);
+  });
+}
+
 TEST_F(BlockSupplierTest, OnlyTheUplinkForwardsToPods) {
   sh(*host,
      "ip link add other0 type bridge; "

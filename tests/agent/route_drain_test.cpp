@@ -80,5 +80,42 @@ TEST_F(RouteDrainTest, OutlivesTheAgentAndEndsWithCancel) {
   EXPECT_FALSE(fourth.active());
 }
 
+TEST_F(RouteDrainTest, ACordonBeginsItAndItsEndEndsIt) {
+  EXPECT_TRUE(*drain_.follow_cordon(start_, settings_, true));
+  EXPECT_TRUE(drain_.by_cordon());
+  EXPECT_TRUE(drain_.step(start_ + 60s, 1));
+
+  RouteDrain restarted(dir_ / "drain");
+  restarted.load(start_, settings_);
+  EXPECT_EQ(restarted.word(), "withdrawn");
+  EXPECT_FALSE(*restarted.follow_cordon(start_, settings_, true));
+  EXPECT_TRUE(*restarted.follow_cordon(start_, settings_, false));
+  EXPECT_FALSE(restarted.active());
+  EXPECT_FALSE(read_file(dir_ / "drain").has_value());
+}
+
+TEST_F(RouteDrainTest, OneThatWasCancelledDuringACordonStaysSoOverARestart) {
+  ASSERT_TRUE(*drain_.follow_cordon(start_, settings_, true));
+  ASSERT_TRUE(drain_.cancel().has_value());
+
+  RouteDrain restarted(dir_ / "drain");
+  restarted.load(start_, settings_);
+  EXPECT_FALSE(*restarted.follow_cordon(start_, settings_, true));
+  EXPECT_FALSE(restarted.active());
+
+  EXPECT_FALSE(*restarted.follow_cordon(start_, settings_, false));
+  EXPECT_TRUE(*restarted.follow_cordon(start_, settings_, true));
+}
+
+TEST_F(RouteDrainTest, TheEndOfACordonLeavesTheOperatorsDrain) {
+  ASSERT_TRUE(drain_.begin(start_, settings_).has_value());
+  EXPECT_FALSE(*drain_.follow_cordon(start_, settings_, true));
+  EXPECT_FALSE(drain_.by_cordon());
+
+  EXPECT_FALSE(*drain_.follow_cordon(start_, settings_, false));
+
+  EXPECT_TRUE(drain_.active());
+}
+
 }  // namespace
 }  // namespace linsey::agent

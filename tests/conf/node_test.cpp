@@ -13,7 +13,8 @@ TEST(Node, ReadsWhatIsUsedAndIgnoresTheRest) {
     "apiVersion": "v1", "kind": "Node",
     "metadata": {"name": "m1", "uid": "u-1", "annotations": {"a": "b"},
                  "labels": {"linsey.dev/mode": "bgp"}},
-    "spec": {"providerID": "cn-x.i-1", "podCIDR": "10.0.0.0/24"},
+    "spec": {"providerID": "cn-x.i-1", "podCIDR": "10.0.0.0/24",
+             "unschedulable": true},
     "status": {"addresses": [
       {"type": "Hostname", "address": "m1"},
       {"type": "InternalIP", "address": "10.0.1.11"},
@@ -25,6 +26,7 @@ TEST(Node, ReadsWhatIsUsedAndIgnoresTheRest) {
   EXPECT_EQ(node->uid, "u-1");
   EXPECT_EQ(node->labels, (Labels{{"linsey.dev/mode", "bgp"}}));
   EXPECT_EQ(node->provider_id, "cn-x.i-1");
+  EXPECT_TRUE(node->unschedulable);
   EXPECT_EQ(node->addresses, (std::vector{*IpAddr::parse("10.0.1.11"),
                                           *IpAddr::parse("fd00::11")}));
 }
@@ -36,6 +38,7 @@ TEST(Node, NeedsNothingButAName) {
   ASSERT_TRUE(node) << node.error().msg;
   EXPECT_TRUE(node->labels.empty());
   EXPECT_TRUE(node->addresses.empty());
+  EXPECT_FALSE(node->unschedulable);
 }
 
 struct NodeErrorCase {

@@ -116,6 +116,32 @@ TEST_F(Linseyctl, NodeStatusJoinsTheNodeAndItsSupply) {
             "10.244.0.0/26");
 }
 
+TEST_F(Linseyctl, BgpCheckNamesWhatNoRouteLeadsTo) {
+  const auto checked = [](const char* propagation) {
+    const tests::TempDir dir;
+    const tests::FakeAgent agent(
+        dir / "s", {{"/v1/bgp-check", rpc::ok(R"({"number": 2})")},
+                    {"/v1/ipam", rpc::ok(fmt::format(
+                                     R"({{"supply": {{"propagation": {}}}}})",
+                                     propagation))}});
+    return run({"bgp", "check", "--socket", dir / "s"});
+  };
+
+  const Outcome missing = checked(
+      R"({"number": 2, "lookedFor": 3, "missing": ["10.244.0.64/27"]})");
+  const Outcome fine =
+      checked(R"({"number": 3, "lookedFor": 3, "missing": []})");
+  const Outcome down = checked(
+      R"({"number": 2, "lookedFor": 3, "missing": [], "failed": "BirdDown"})");
+
+  EXPECT_EQ(missing.exit_code, 1) << missing.err;
+  EXPECT_THAT(missing.out, HasSubstr("2 of 3"));
+  EXPECT_THAT(missing.out, HasSubstr("10.244.0.64/27: PrefixNotPropagated"));
+  EXPECT_EQ(fine.exit_code, 0) << fine.err;
+  EXPECT_EQ(down.exit_code, 2);
+  EXPECT_THAT(down.err, HasSubstr("BirdDown"));
+}
+
 TEST_F(Linseyctl, ConfigCheckAcceptsTheShippedFile) {
   const Outcome outcome =
       run({"config", "check", tests::source_dir() + "/conf/agent.json"});
