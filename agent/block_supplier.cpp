@@ -28,12 +28,10 @@ BlockSupplier::BlockSupplier(SupplierDeps deps)
     : deps_(std::move(deps)), drain_(deps_.config.run_dir + "/routes-drain") {
   Metrics& metrics = deps_.metrics;
   metrics.describe_gauge("linsey_bird_up", "1 while BIRD answers");
-  metrics.describe_gauge("linsey_bgp_session_established",
+  metrics.describe_gauge("linsey_bgp_session_up",
                          "1 while the session with the peer is established");
-  metrics.describe_gauge("linsey_bgp_routes_imported",
-                         "Routes taken from the peer");
-  metrics.describe_gauge("linsey_bgp_routes_exported",
-                         "Routes announced to the peer");
+  metrics.describe_gauge("linsey_bgp_prefixes",
+                         "Routes taken from the peer, or announced to it");
   metrics.describe_gauge("linsey_bgp_bfd_up",
                          "1 while the BFD session with the peer is up");
   metrics.describe_gauge("linsey_bgp_session_fault",
@@ -42,8 +40,8 @@ BlockSupplier::BlockSupplier(SupplierDeps deps)
                          "1 while other nodes' blocks are not learned");
   metrics.describe_counter("linsey_bgp_session_flaps_total",
                            "How often an established session ended");
-  metrics.describe_counter("linsey_bgp_export_violations_total",
-                           "Exports that were no block of ours, withdrawn");
+  metrics.describe_counter("linsey_bgp_guard_rejections_total",
+                           "What BIRD was kept from, by reason");
   metrics.describe_gauge("linsey_bgp_blocks", "Blocks of this node by state");
 }
 

@@ -154,22 +154,19 @@ void BlockSupplier::publish() const {
   Metrics& metrics = deps_.metrics;
   const bool up = report_ && report_->observed;
   metrics.set("linsey_bird_up", up ? 1 : 0);
-  metrics.clear("linsey_bgp_session_established");
-  for (const char* name :
-       {"linsey_bgp_routes_imported", "linsey_bgp_routes_exported",
-        "linsey_bgp_bfd_up", "linsey_bgp_session_fault"}) {
+  metrics.clear("linsey_bgp_session_up");
+  for (const char* name : {"linsey_bgp_prefixes", "linsey_bgp_bfd_up",
+                           "linsey_bgp_session_fault"}) {
     metrics.clear(name);
   }
   if (up) {
     for (const bgp::Session& session : report_->observed->peers) {
-      metrics.set("linsey_bgp_session_established",
-                  session.established() ? 1 : 0, {{"peer", session.name}});
-      metrics.set("linsey_bgp_routes_imported",
-                  static_cast<double>(session.imported),
+      metrics.set("linsey_bgp_session_up", session.established() ? 1 : 0,
                   {{"peer", session.name}});
-      metrics.set("linsey_bgp_routes_exported",
-                  static_cast<double>(session.exported),
-                  {{"peer", session.name}});
+      metrics.set("linsey_bgp_prefixes", static_cast<double>(session.imported),
+                  {{"peer", session.name}, {"direction", "in"}});
+      metrics.set("linsey_bgp_prefixes", static_cast<double>(session.exported),
+                  {{"peer", session.name}, {"direction", "out"}});
       if (session.bfd.empty()) continue;
       metrics.set("linsey_bgp_bfd_up", session.bfd == "Up" ? 1 : 0,
                   {{"peer", session.name}});

@@ -48,8 +48,9 @@ void BlockSupplier::note_violations(const BirdReport& report) {
   violations_ = report.violations;
   violated_ = deps_.clock.now();
   for (const bgp::Violation& violation : violations_) {
-    deps_.metrics.count("linsey_bgp_export_violations_total",
-                        {{"peer", violation.protocol}});
+    deps_.metrics.count("linsey_bgp_guard_rejections_total",
+                        {{"reason", std::string(name(Code::kExportViolation))},
+                         {"peer", violation.protocol}});
     log::error("ExportViolation: BIRD exported {} on {}; it was withdrawn",
                violation.prefix.to_string(), violation.protocol);
   }

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "agent/ledger_metrics.h"
 #include "agent/views.h"
 #include "base/log.h"
 
@@ -263,7 +264,11 @@ void Daemon::wire_views() {
                    [this](std::string_view body) { return drain(body); }},
                   {"/v1/bgp-check",
                    [this](std::string_view) { return check_propagation(); }}}});
-  describe_ledger();
+  describe_ledger({.metrics = metrics_,
+                   .ledger = ledger_,
+                   .clock = clock_,
+                   .loop = loop_,
+                   .mode = [this] { return service_->mode(); }});
 }
 
 Result<std::string> Daemon::drain(std::string_view body) {
@@ -285,44 +290,6 @@ Result<std::string> Daemon::check_propagation() {
   }
   const std::uint64_t number = TRY(supplier->check_propagation());
   return fmt::format(R"({{"number": {}}})", number);
-}
-
-void Daemon::describe_ledger() {
-  metrics_.describe_gauge("linsey_addresses",
-                          "Addresses of this node by family and state.");
-  metrics_.describe_gauge("linsey_attachments", "Attachments that hold some.");
-  metrics_.describe_gauge("linsey_slow_steps",
-                          "Steps of the loop over 50 ms since the start.");
-  metrics_.describe_gauge("linsey_shortened_cool_downs",
-                          "Addresses given before their whole cool-down.");
-  metrics_.on_collect([this] {
-    std::map<Family, ipam::Counts> by_family;
-    const Instant now = clock_.now();
-    for (const auto& [place, counts] : ledger_.counts_by_source(now)) {
-      ipam::Counts& sum = by_family[place.second];
-      sum.free += counts.free;
-      sum.held += counts.held;
-      sum.cooling += counts.cooling;
-      sum.reserved += counts.reserved;
-      sum.draining += counts.draining;
-    }
-    for (const auto& [family, counts] : by_family) {
-      const std::string word = family == Family::kV4 ? "v4" : "v6";
-      for (const auto& [state, count] :
-           {std::pair("free", counts.free), std::pair("held", counts.held),
-            std::pair("cooling", counts.cooling),
-            std::pair("reserved", counts.reserved),
-            std::pair("draining", counts.draining)}) {
-        metrics_.set("linsey_addresses", count,
-                     {{"family", word}, {"state", state}});
-      }
-    }
-    metrics_.set("linsey_attachments",
-                 static_cast<double>(ledger_.held().size()));
-    metrics_.set("linsey_slow_steps", static_cast<double>(loop_.slow_steps()));
-    metrics_.set("linsey_shortened_cool_downs",
-                 static_cast<double>(ledger_.shortened_cool_downs()));
-  });
 }
 
 Result<void> Daemon::watch_signals() {

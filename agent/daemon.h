@@ -59,7 +59,6 @@ class Daemon {
   void wire_supply(const SupplierFactory& factory);
   void wire_kube();
   void wire_views();
-  void describe_ledger();
   Result<std::string> drain(std::string_view body);
   Result<std::string> check_propagation();
   void shut_down();

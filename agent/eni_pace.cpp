@@ -70,6 +70,17 @@ std::optional<Instant> CallBudget::blocked_until(const std::string& action,
   return next > now ? std::optional<Instant>(next) : std::nullopt;
 }
 
+std::map<std::string, unsigned> CallBudget::remaining(Instant now) const {
+  std::map<std::string, unsigned> left;
+  for (const auto& [action, full_at] : full_at_) {
+    const Duration missing = std::max<Duration>(full_at - now, Duration(0));
+    const auto calls =
+        static_cast<unsigned>((missing + per_call_ - Duration(1)) / per_call_);
+    left[action] = burst_ - std::min(burst_, calls);
+  }
+  return left;
+}
+
 void CallBudget::take(const std::string& action, Instant now) {
   Instant& full_at = full_at_[action];
   full_at = std::max(full_at, now) + per_call_;

@@ -46,6 +46,8 @@ class CallBudget {
   /// nullopt: `action` may be called now. Else when.
   std::optional<Instant> blocked_until(const std::string& action,
                                        Instant now) const;
+  /// Of the actions that were called: how many calls more may be made now.
+  std::map<std::string, unsigned> remaining(Instant now) const;
   /// It was called.
   void take(const std::string& action, Instant now);
 

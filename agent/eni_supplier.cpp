@@ -47,19 +47,27 @@ EniSupplier::EniSupplier(SupplierDeps deps)
       cloud_backoff_(seed_of(deps_.node.name + "/cloud")),
       machine_backoff_(seed_of(deps_.node.name + "/machine")),
       random_(seed_of(deps_.node.name)) {
-  deps_.metrics.describe_counter("linsey_cloud_calls_total",
-                                 "Calls of the OpenAPI by operation and code.");
   deps_.metrics.describe_counter(
       "linsey_drift_repairs_total",
       "What somebody else changed in the kernel or the cloud and the agent "
       "mended or noticed, by kind.");
+  deps_.metrics.describe_counter("linsey_cloud_api_requests_total",
+                                 "Calls of the OpenAPI by action and code.");
   deps_.metrics.describe_histogram(
-      "linsey_cloud_call_seconds", "Time of one call of the OpenAPI.",
+      "linsey_cloud_api_request_duration_seconds",
+      "Time of one call of the OpenAPI.",
       {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20});
   deps_.metrics.describe_gauge("linsey_enis",
                                "Secondary interfaces of this node by state.");
+  deps_.metrics.describe_gauge(
+      "linsey_cloud_api_budget_remaining",
+      "Calls that this node may make at once of each action (eni.rate).");
+  deps_.metrics.describe_gauge(
+      "linsey_vswitch_free_addresses",
+      "Free addresses of the zone's pod vSwitches, as the cloud last told.");
   deps_.metrics.on_collect([this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
+    publish();
     deps_.metrics.clear("linsey_enis");
     std::map<std::string, unsigned> states;
     for (const auto& [id, known] : model_.enis()) {
@@ -327,12 +335,12 @@ void EniSupplier::refuse(const Error& why) {
 
 void EniSupplier::observe(const cloud::ApiOutcome& outcome) {
   deps_.metrics.count(
-      "linsey_cloud_calls_total",
-      {{"operation", outcome.operation},
+      "linsey_cloud_api_requests_total",
+      {{"api", outcome.operation},
        {"code", outcome.ok ? "ok" : std::string(name(outcome.code))}});
-  deps_.metrics.observe("linsey_cloud_call_seconds",
+  deps_.metrics.observe("linsey_cloud_api_request_duration_seconds",
                         std::chrono::duration<double>(outcome.took).count(),
-                        {{"operation", outcome.operation}});
+                        {{"api", outcome.operation}});
 }
 
 }  // namespace linsey::agent

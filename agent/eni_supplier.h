@@ -97,6 +97,7 @@ class EniSupplier final : public Supplier {
   cloud::Tags tags() const;
   cloud::ZoneMap zone_map() const;
   void observe(const cloud::ApiOutcome& outcome);
+  void publish() const;
 
   SupplierDeps deps_;
   std::shared_ptr<CloudParty> party_;

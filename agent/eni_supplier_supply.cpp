@@ -313,6 +313,21 @@ Health EniSupplier::health() const {
   return health;
 }
 
+void EniSupplier::publish() const {
+  Metrics& metrics = deps_.metrics;
+  metrics.clear("linsey_cloud_api_budget_remaining");
+  for (const auto& [action, left] : budget_.remaining(deps_.clock.now())) {
+    metrics.set("linsey_cloud_api_budget_remaining", left, {{"api", action}});
+  }
+  metrics.clear("linsey_vswitch_free_addresses");
+  if (!v_switches_) return;
+  for (const cloud::VSwitch& v_switch : *v_switches_) {
+    metrics.set("linsey_vswitch_free_addresses",
+                static_cast<double>(v_switch.free),
+                {{"zone", v_switch.zone}, {"vswitch", v_switch.id}});
+  }
+}
+
 std::string EniSupplier::describe() const {
   Json enis = Json::array();
   for (const auto& [id, known] : model_.enis()) {

@@ -56,35 +56,59 @@ Json error_json(const std::optional<Error>& error) {
   return {{"code", name(error->code)}, {"msg", to_string(*error)}};
 }
 
+/// What the proof of a plan's networks says (conf/cidr_plan.h).
+bool conflicts(const std::optional<Error>& refused) {
+  if (!refused) return false;
+  switch (refused->code) {
+    case Code::kCidrOverlap:
+    case Code::kPoolOverlap:
+    case Code::kVSwitchIsHost:
+    case Code::kVSwitchWrongVpc:
+    case Code::kRouteInsidePool:
+    case Code::kBlockOutsidePool:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Placement::Placement(PlacementDeps deps) : deps_(std::move(deps)) {
-  deps_.metrics.describe_gauge("linsey_node_mode",
-                               "1 for the mode that was decided.");
+  deps_.metrics.describe_gauge("linsey_node_mode_info",
+                               "1 for the mode that was decided, and by which "
+                               "rule of the configuration.");
   deps_.metrics.describe_gauge(
       "linsey_quarantine",
       "1 while this node gives no address because it is not known what it is; "
       "the label names the reason.");
   deps_.metrics.describe_gauge(
-      "linsey_document_refused",
+      "linsey_config_stale",
       "1 while the newest document is not the one in force.");
+  deps_.metrics.describe_gauge(
+      "linsey_preflight_conflicts",
+      "1 while the newest configuration is refused because its networks "
+      "conflict.");
   deps_.metrics.on_collect([this] {
     Metrics& metrics = deps_.metrics;
-    metrics.clear("linsey_node_mode");
+    metrics.clear("linsey_node_mode_info");
     metrics.clear("linsey_quarantine");
     if (supplied_) {
-      metrics.set("linsey_node_mode", 1,
-                  {{"mode", std::string(name(*supplied_))}});
+      metrics.set("linsey_node_mode_info", 1,
+                  {{"mode", std::string(name(*supplied_))},
+                   {"source", verdict_ ? verdict_->rule : ""}});
     }
     if (quarantine_) {
       metrics.set("linsey_quarantine", 1,
                   {{"code", std::string(name(quarantine_->code))}});
     }
     const Documents& documents = deps_.documents;
-    metrics.set("linsey_document_refused", documents.config_refused() ? 1 : 0,
+    metrics.set("linsey_config_stale", documents.config_refused() ? 1 : 0,
                 {{"document", "config"}});
-    metrics.set("linsey_document_refused", documents.node_refused() ? 1 : 0,
+    metrics.set("linsey_config_stale", documents.node_refused() ? 1 : 0,
                 {{"document", "node"}});
+    metrics.set("linsey_preflight_conflicts",
+                conflicts(documents.config_refused()) ? 1 : 0);
   });
 }
 

@@ -25,12 +25,13 @@ std::string text(const ipam::AttachmentKey& key) {
 
 Reconciler::Reconciler(ReconcilerDeps deps) : deps_(std::move(deps)) {
   Metrics& metrics = deps_.metrics;
-  metrics.describe_counter("linsey_repairs_total",
-                           "What reconciliation mended, by kind.");
   metrics.describe_counter(
       "linsey_drift_repairs_total",
       "What somebody else changed in the kernel or the cloud and the agent "
       "mended or noticed, by kind.");
+  metrics.describe_counter("linsey_gc_reclaimed_total",
+                           "Attachments whose DEL never came and whose "
+                           "addresses were taken back, by how that was known.");
   metrics.describe_gauge("linsey_missing_links",
                          "Attachments that hold an address and have no link.");
   metrics.on_collect([this] {
@@ -174,7 +175,6 @@ void Reconciler::report(const Glance& glance) {
       what += (what.empty() ? "" : "; ") + one;
     }
     log::warn("repaired the host side of {}: {}", text(key), what);
-    deps_.metrics.count("linsey_repairs_total", {{"kind", "host-side"}});
     deps_.metrics.count("linsey_drift_repairs_total", {{"kind", "host-side"}});
   }
   for (const std::string& failure : glance.failures) {
@@ -189,7 +189,8 @@ void Reconciler::apply(const Actions& actions) {
   }
   for (const ipam::AttachmentKey& key : actions.free) {
     log::info("{} is of an earlier boot; its address cools", text(key));
-    deps_.metrics.count("linsey_repairs_total", {{"kind", "earlier-boot"}});
+    deps_.metrics.count("linsey_gc_reclaimed_total",
+                        {{"kind", "earlier-boot"}});
     deps_.service.free_now(key, {}, [](const Result<void>&) {});
   }
   for (const ipam::AttachmentKey& key : actions.pod_gone) {
@@ -197,7 +198,7 @@ void Reconciler::apply(const Actions& actions) {
         "{} has no link, and the API server knows no such pod; its "
         "address cools",
         text(key));
-    deps_.metrics.count("linsey_repairs_total", {{"kind", "pod-gone"}});
+    deps_.metrics.count("linsey_gc_reclaimed_total", {{"kind", "pod-gone"}});
     deps_.service.free_now(key, {}, [](const Result<void>&) {});
   }
   for (const Reserve& reserve : actions.reserve) {
@@ -211,14 +212,14 @@ void Reconciler::apply(const Actions& actions) {
   for (const datapath::OurLink& link : actions.remove_links) {
     log::warn("link {} of {}/{} has no row; it is removed", link.name,
               link.container_id, link.ifname);
-    deps_.metrics.count("linsey_repairs_total", {{"kind", "stale-link"}});
+    deps_.metrics.count("linsey_drift_repairs_total", {{"kind", "stale-link"}});
     remove(link, [](const Result<void>& removed) {
       if (!removed) log::warn("reconcile: {}", to_string(removed.error()));
     });
   }
   for (const IpAddr& address : actions.remove_rules) {
     log::warn("rules of {} have no pod; they are removed", address.to_string());
-    deps_.metrics.count("linsey_repairs_total", {{"kind", "stale-rule"}});
+    deps_.metrics.count("linsey_drift_repairs_total", {{"kind", "stale-rule"}});
     const Result<void> removed = datapath::remove_rules(address);
     if (!removed) log::warn("reconcile: {}", to_string(removed.error()));
   }

@@ -33,10 +33,10 @@ Result<void> without_value(const Error& error) {
 
 Service::Service(ServiceDeps deps) : deps_(std::move(deps)) {
   Metrics& metrics = deps_.metrics;
-  metrics.describe_counter("linsey_requests_total",
+  metrics.describe_counter("linsey_cni_requests_total",
                            "Requests of the plugin by verb and outcome.");
   metrics.describe_histogram(
-      "linsey_request_seconds",
+      "linsey_cni_request_duration_seconds",
       "Time from a request to its answer, waiting included.",
       {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
        0.5, 1, 5, 10, 30});
@@ -339,11 +339,13 @@ void Service::stop() {
 void Service::record(const char* verb, const Result<void>& outcome,
                      Instant began) {
   deps_.metrics.count(
-      "linsey_requests_total",
+      "linsey_cni_requests_total",
       {{"verb", verb},
+       {"mode", standing_.mode},
        {"code", outcome ? "ok" : std::string(name(outcome.error().code))}});
-  deps_.metrics.observe("linsey_request_seconds",
-                        seconds(deps_.clock.now() - began), {{"verb", verb}});
+  deps_.metrics.observe("linsey_cni_request_duration_seconds",
+                        seconds(deps_.clock.now() - began),
+                        {{"verb", verb}, {"mode", standing_.mode}});
 }
 
 }  // namespace linsey::agent

@@ -69,6 +69,7 @@ class Service {
   void release_reserved(const std::vector<IpAddr>& addresses);
 
   rpc::Status status() const;
+  const std::string& mode() const { return standing_.mode; }
   std::size_t waiting() const { return waiters_.size(); }
 
   /// The after-turn hook: saves, then answers.

@@ -146,16 +146,17 @@ void Service::gc(const rpc::GcRequest& request,
       deps_.ledger.keys_not_in(request.network, keep);
   gc->left = stale.size() + 1;
   for (const AttachmentKey& key : stale) {
-    take_down(teardown_of(key),
-              [this, gc, key](const Result<std::vector<IpAddr>>& seen) {
-                if (seen) {
-                  give_back(key, *seen);
-                  gc->reply.released.push_back(key);
-                } else {
-                  gc->errors.add(context(seen, "collect {}", text(key)));
-                }
-                end_part(gc);
-              });
+    take_down(teardown_of(key), [this, gc,
+                                 key](const Result<std::vector<IpAddr>>& seen) {
+      if (seen) {
+        give_back(key, *seen);
+        deps_.metrics.count("linsey_gc_reclaimed_total", {{"kind", "cni-gc"}});
+        gc->reply.released.push_back(key);
+      } else {
+        gc->errors.add(context(seen, "collect {}", text(key)));
+      }
+      end_part(gc);
+    });
   }
   end_part(gc);
 }

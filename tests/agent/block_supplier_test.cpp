@@ -187,7 +187,7 @@ TEST_F(BlockSupplierTest, ABlockIsUsedOnceItsPeerHasBeenTold) {
     }));
     EXPECT_THAT(supplier.describe(), HasSubstr("\"announced\":true"));
     EXPECT_THAT(metrics_.text(),
-                HasSubstr("linsey_bgp_session_established{peer=\"peer_tor\"} "
+                HasSubstr("linsey_bgp_session_up{peer=\"peer_tor\"} "
                           "1"));
   });
 }

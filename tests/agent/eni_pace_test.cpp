@@ -61,6 +61,19 @@ TEST(CallBudget, AllowsABurstOfEachActionAndThenItsRate) {
   EXPECT_EQ(budget.blocked_until("Assign", kNow), std::nullopt);
 }
 
+TEST(CallBudget, TellsHowManyCallsAreLeftOfEachAction) {
+  CallBudget budget;
+  budget.set_rate(60, 20);
+  for (unsigned i = 0; i < 5; ++i) {
+    budget.take("Create", kNow);
+  }
+
+  EXPECT_EQ(budget.remaining(kNow).at("Create"), 15U);
+  EXPECT_EQ(budget.remaining(kNow + seconds(2)).at("Create"), 17U);
+  EXPECT_EQ(budget.remaining(kNow + minutes(1)).at("Create"), 20U);
+  EXPECT_FALSE(budget.remaining(kNow).contains("Assign"));
+}
+
 TEST(Suspensions, EndAndDoubleWhenRefusedAgain) {
   Suspensions suspensions;
   const Error why = make_error(Code::kVSwitchExhausted, "full");

@@ -17,16 +17,16 @@ TEST(Metrics, PrintsACounterThatWasNeverUsed) {
 
 TEST(Metrics, KeepsOneSeriesForEachSetOfLabels) {
   Metrics metrics;
-  metrics.describe_counter("linsey_requests_total", "Requests.");
-  metrics.count("linsey_requests_total", {{"verb", "add"}});
-  metrics.count("linsey_requests_total", {{"verb", "add"}});
-  metrics.count("linsey_requests_total", {{"verb", "del"}});
+  metrics.describe_counter("linsey_cni_requests_total", "Requests.");
+  metrics.count("linsey_cni_requests_total", {{"verb", "add"}});
+  metrics.count("linsey_cni_requests_total", {{"verb", "add"}});
+  metrics.count("linsey_cni_requests_total", {{"verb", "del"}});
 
   EXPECT_EQ(metrics.text(),
-            "# HELP linsey_requests_total Requests.\n"
-            "# TYPE linsey_requests_total counter\n"
-            "linsey_requests_total{verb=\"add\"} 2\n"
-            "linsey_requests_total{verb=\"del\"} 1\n");
+            "# HELP linsey_cni_requests_total Requests.\n"
+            "# TYPE linsey_cni_requests_total counter\n"
+            "linsey_cni_requests_total{verb=\"add\"} 2\n"
+            "linsey_cni_requests_total{verb=\"del\"} 1\n");
 }
 
 TEST(Metrics, EscapesLabelValues) {

@@ -240,6 +240,12 @@ class Monitoring(unittest.TestCase):
                 with self.subTest(name):
                     self.assertIn(re.sub(r"_(bucket|sum|count)$", "", name), exported)
 
+    def test_the_page_of_metrics_is_the_code(self) -> None:
+        page = (ROOT / "docs/metrics.md").read_text()
+
+        self.assertEqual(set(re.findall(r"(?m)^\| `(linsey_[a-z_]+)` \|", page)),
+                         self.exported() - {"linsey_export"})  # a BIRD filter's name
+
     def test_every_runbook_is_a_heading(self) -> None:
         headings = {line[4:].strip().lower() for line in
                     (ROOT / "docs/errors.md").read_text().splitlines() if line.startswith("### ")}
