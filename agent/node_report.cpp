@@ -1,6 +1,7 @@
 #include "agent/node_report.h"
 
 #include <algorithm>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,34 @@ std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>()
                                                      : std::string();
+}
+
+/// Ready, and yet something is wrong that does not pass by itself.
+bool is_troubled(const rpc::Status& status) {
+  return status.ready && !status.why.msg.empty() &&
+         status.why.code != Code::kEniNotReady;
+}
+
+/// What is wrong beside readiness: one text for each code. Sessions speak for
+/// themselves, since the status joins their reasons under one code.
+std::map<std::string, std::string> troubles_of(const Json& supply,
+                                               const rpc::Status& status) {
+  std::map<std::string, std::string> troubles;
+  const Json sessions =
+      supply.is_object() ? supply.value("sessions", Json::array()) : Json();
+  for (const Json& session : sessions) {
+    const std::optional<Code> code = code_from_name(text_of(session, "reason"));
+    if (!code) continue;
+    std::string& text = troubles[std::string(name(*code))];
+    const std::string one =
+        to_string(Error{*code, text_of(session, "why"), ""});
+    text += text.empty() ? one : "; " + one;
+  }
+  if (status.ready && !status.why.msg.empty()) {
+    troubles.try_emplace(std::string(name(status.why.code)),
+                         to_string(status.why));
+  }
+  return troubles;
 }
 
 void read_blocks(const Json& supply, kube::NodeNetwork& network) {
@@ -94,9 +123,9 @@ std::vector<Condition> node_conditions(const rpc::Status& status) {
   return {network ? condition("NetworkUnavailable", false, "LinseyIsUp",
                               standing(status))
                   : condition("NetworkUnavailable", true, code, why),
-          status.ready
+          status.ready && !is_troubled(status)
               ? condition("LinseyReady", true, "LinseyIsUp", standing(status))
-              : condition("LinseyReady", false, code, why)};
+              : condition("LinseyReady", status.ready, code, why)};
 }
 
 std::optional<Json> conditions_patch(const std::vector<Condition>& wanted,
@@ -162,8 +191,8 @@ kube::NodeNetwork node_network(const NodeFacts& facts) {
   network.cooling = status.cooling;
   network.observed_config = facts.observed_config;
   network.agent_version = facts.agent_version;
-  if (const Result<Json> supply = parse_json(facts.supply);
-      supply && supply->is_object()) {
+  const Result<Json> supply = parse_json(facts.supply);
+  if (supply && supply->is_object()) {
     read_blocks(*supply, network);
     read_enis(*supply, network);
   }
@@ -171,10 +200,9 @@ kube::NodeNetwork node_network(const NodeFacts& facts) {
   network.conditions.push_back(
       status.ready ? condition("Ready", true, "LinseyIsUp", standing(status))
                    : condition("Ready", false, code, to_string(status.why)));
-  // Ready, and yet something is wrong: a peer that is down.
-  if (status.ready && !status.why.msg.empty()) {
-    network.conditions.push_back(
-        condition(code, true, code, to_string(status.why)));
+  for (const auto& [reason, text] :
+       troubles_of(supply ? *supply : Json(), status)) {
+    network.conditions.push_back(condition(reason, true, reason, text));
   }
   if (facts.config_refused) {
     network.conditions.push_back(

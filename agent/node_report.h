@@ -1,6 +1,7 @@
 // Node report: what this node says of itself in the API server; pure.
 //
-//   condition LinseyReady          can an ADD be served, and why not
+//   condition LinseyReady          can an ADD be served, and why not; True with
+//                                  a reason code while something else is wrong
 //   condition NetworkUnavailable   True while pods would have no network at
 //                                  all; not when only the addresses are used up
 //   taint linsey.dev/not-ready     put on by whoever registers the node, taken
@@ -9,7 +10,7 @@
 //                                  hysteresis, so that one busy second does not
 //                                  move pods
 //   NodeNetwork                    everything linseyctl would say, once a
-//   minute
+//                                  minute; a condition for each reason code
 // Other owners' conditions and taints are never touched.
 #pragma once
 

@@ -129,12 +129,13 @@ void NodeReporter::report_taints(const NodeSeen& node,
 
 void NodeReporter::report_network(const rpc::Status& status) {
   if (!status.ready && status.why.code == Code::kAgentStarting) return;
+  kube::NodeNetwork network = node_network(deps_.facts());
+  tell_troubles(network.conditions);
   if (!network_exists_) {
     create_network();
     return;
   }
   const Instant now = deps_.clock.now();
-  kube::NodeNetwork network = node_network(deps_.facts());
   if (network_) {
     keep_times(network_->conditions, second_time(deps_.clock.wall()),
                network.conditions);
@@ -148,6 +149,20 @@ void NodeReporter::report_network(const rpc::Status& status) {
   network_ = network;
   network_at_ = now;
   write_network(std::move(network));
+}
+
+void NodeReporter::tell_troubles(
+    const std::vector<kube::Condition>& conditions) {
+  std::set<std::string> standing;
+  for (const kube::Condition& one : conditions) {
+    // Readiness has its own event; what is on its way passes by itself.
+    if (one.type == "Ready" || one.reason == name(Code::kEniNotReady)) continue;
+    if (!troubles_.contains(one.type)) {
+      deps_.events.node(true, one.reason, one.message);
+    }
+    standing.insert(one.type);
+  }
+  troubles_ = std::move(standing);
 }
 
 void NodeReporter::write_network(kube::NodeNetwork network) {

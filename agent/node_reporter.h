@@ -6,12 +6,14 @@
 // removed comes back, and taints are written with the resourceVersion that was
 // seen: who was first wins, and the next comparison is made on what he left.
 // NodeNetwork is written at once when a condition changes, else at most once a
-// minute. Thread: the loop.
+// minute; what begins to be wrong is an event too. Thread: the loop.
 #pragma once
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "agent/kube_events.h"
 #include "agent/kube_party.h"
@@ -58,6 +60,7 @@ class NodeReporter {
   void report_conditions(const NodeSeen& node, const rpc::Status& status);
   void report_taints(const NodeSeen& node, const rpc::Status& status);
   void report_network(const rpc::Status& status);
+  void tell_troubles(const std::vector<kube::Condition>& conditions);
   void write_network(kube::NodeNetwork network);
   void create_network();
   bool again(Sent& sent, std::string text);
@@ -68,6 +71,7 @@ class NodeReporter {
   Sent taints_;
   std::optional<kube::NodeNetwork> network_;  // as last written
   Instant network_at_{};
+  std::set<std::string> troubles_;  // that stand
   std::optional<Code> told_;
   bool told_ready_ = false;
   bool network_exists_ = false;

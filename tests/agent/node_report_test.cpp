@@ -10,7 +10,10 @@ namespace linsey::agent {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 rpc::Status ready() {
   rpc::Status status;
@@ -31,6 +34,20 @@ TEST(NodeReport, AReadyNodeHasANetwork) {
   EXPECT_EQ(kube::find_condition(conditions, "NetworkUnavailable")->status,
             "False");
   EXPECT_EQ(kube::find_condition(conditions, "LinseyReady")->status, "True");
+}
+
+TEST(NodeReport, AReadyNodeSaysWhatIsWrongAllTheSame) {
+  rpc::Status status = ready();
+  status.why = make_error(Code::kPrefixNotPropagated, "10.0.0.0/27");
+  const auto troubled = node_conditions(status);
+  status.why = make_error(Code::kEniNotReady, "one is on its way");
+  const auto passing = node_conditions(status);
+
+  const auto* told = kube::find_condition(troubled, "LinseyReady");
+  EXPECT_EQ(told->status, "True");
+  EXPECT_EQ(told->reason, "PrefixNotPropagated");
+  EXPECT_THAT(told->message, HasSubstr("look at the router's filters"));
+  EXPECT_EQ(kube::find_condition(passing, "LinseyReady")->reason, "LinseyIsUp");
 }
 
 TEST(NodeReport, AQuarantinedNodeHasNoneAndSaysWhy) {
@@ -147,6 +164,26 @@ TEST(NodeReport, TheNodesNetworkTellsBlocksSessionsAndTroubles) {
   EXPECT_EQ(network.conditions[0].type, "Ready");
   EXPECT_EQ(network.conditions[1].type, "PeerDown");
   EXPECT_EQ(network.conditions[2].reason, "InvalidConfig");
+}
+
+TEST(NodeReport, EachReasonOfASessionIsAConditionWithItsRemedy) {
+  rpc::Status status = ready();
+  status.why = make_error(Code::kPeerAsMismatch, "all in one");
+
+  const kube::NodeNetwork network =
+      node_network({.node = "m1", .status = status, .supply = R"({"sessions":[
+         {"reason":"PeerPasswordMismatch","why":"tor-a: digest"},
+         {"reason":"PeerAsMismatch","why":"tor-b: AS"},
+         {"reason":"PeerAsMismatch","why":"tor-c: AS"},
+         {"reason":"","why":""}]})"});
+
+  ASSERT_EQ(network.conditions.size(), 3U);
+  EXPECT_EQ(network.conditions[1].type, "PeerAsMismatch");
+  EXPECT_THAT(network.conditions[1].message,
+              AllOf(HasSubstr("tor-b"), HasSubstr("; PeerAsMismatch: tor-c")));
+  EXPECT_EQ(network.conditions[2].reason, "PeerPasswordMismatch");
+  EXPECT_THAT(network.conditions[2].message,
+              StartsWith(network.conditions[2].reason + ": tor-a"));
 }
 
 TEST(NodeReport, TheNodesNetworkTellsEnis) {

@@ -1,6 +1,7 @@
 #!/bin/bash
 . tests/show/bgp/one_node.sh
 machine rr1 2; machine m1 11
+api
 reflector rr1 2 ''
 within 10 bird_of rr1 show status
 {
@@ -19,4 +20,7 @@ within 60 says PrefixLimit
 taken=$(ip -n m1 route | grep -c bird || true)
 echo "$taken of 100,003 announced prefixes in the node's table"
 ctl node status | grep -o 'PrefixLimit: .*' | head -1
+told() { events | grep '^PrefixLimit '; }
+within 20 told
+echo "event: $(told)"
 [ "$taken" = 0 ]

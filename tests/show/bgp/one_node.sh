@@ -2,6 +2,7 @@
 # One node with the real linseyd, its BIRD under the supervisor, and two
 # reflectors, in namespaces that end with the script. Sourced inside
 # `unshare -n -m -p -f --kill-child --mount-proc`; $BUILD and $WORK are set.
+# api() gives it an API server, whose object of the node it then reads.
 set -euo pipefail
 mount -t tmpfs none /run
 mkdir -p /run/netns "$WORK"/{m1,rr1,rr2}
@@ -34,9 +35,44 @@ X
     > "$WORK/$1/log" 2>&1 &
 }
 
+SERVER=
+api() { # the simulated API server in m1, with the shipped types and a node
+  cat > "$WORK/objects.yaml" <<X
+{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "m1", "labels": {"site": "dc"}},
+ "spec": {}, "status": {"addresses": [{"type": "InternalIP", "address": "10.0.1.11"}]}}
+X
+  ip netns exec m1 "$BUILD/lab/linsey-lab" api --listen 127.0.0.1:6443 \
+    --kubeconfig "$WORK/kubeconfig" --apply install/base/crds \
+    --apply "$WORK/objects.yaml" --plain > "$WORK/api.log" 2>&1 &
+  SERVER='"kubernetes": {"source": "kubeconfig", "kubeconfig": "'"$WORK"'/kubeconfig"},'
+  within 10 shown api/v1/nodes/m1
+}
+shown() { # shown PATH: an object of the API server
+  ip netns exec m1 curl -sf -H "Authorization: Bearer admin" \
+    "http://127.0.0.1:6443/$1"
+}
+conditions() { # of NodeNetwork, and LinseyReady of the node, one a line
+  { shown apis/linsey.dev/v1/nodenetworks/m1; shown api/v1/nodes/m1; } |
+    python3 -c '
+import json, sys
+decoder, text = json.JSONDecoder(), sys.stdin.read()
+while text.strip():
+    one, end = decoder.raw_decode(text.lstrip())
+    text = text.lstrip()[end:]
+    for c in one.get("status", {}).get("conditions", []):
+        print(one["kind"], c["type"], c["status"], c["reason"], c["message"])'
+}
+events() { # REASON NOTE of all events, one a line
+  shown apis/events.k8s.io/v1/events | python3 -c '
+import json, sys
+for e in json.load(sys.stdin)["items"]:
+    print(e["reason"], e["note"])'
+}
+
 configure() { # configure PEERS BLOCKS
   cat > "$WORK/m1/agent.json.new" <<X
 {"version": 1, "node": {"name": "m1", "file": "$WORK/m1/node.json"},
+ $SERVER
  "socket": "$WORK/m1/agent.sock", "runDir": "$WORK/m1/run",
  "stateDir": "$WORK/m1/state",
  "modes": [{"name": "dc", "selector": "site=dc", "mode": "bgp"}],
