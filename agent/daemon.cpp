@@ -149,7 +149,12 @@ PortHooks Daemon::port_hooks() {
 }
 
 HeldHooks Daemon::held_hooks() {
-  return {.put = [this](const ipam::Held& held) { held_files_->put(held); },
+  return {.put =
+              [this](const ipam::Held& held) {
+                held_files_->put(held);
+                const Standing& standing = service_->standing();
+                decisions_->given(held, standing.mode, standing.why);
+              },
           .drop =
               [this](const ipam::AttachmentKey& key) {
                 const Result<void> dropped = held_files_->drop(key);
@@ -180,9 +185,21 @@ void Daemon::wire_service() {
           },
       .refused =
           [this](const ipam::Attachment& attachment, const Error& why) {
+            decisions_->refused(attachment, why);
             if (kube_) kube_->events().pod_refused(attachment.pod, why);
           }});
   if (unwritable_) service_->set_save_error(*unwritable_);
+  decisions_ = std::make_unique<Decisions>(DecisionDeps{
+      .clock = clock_,
+      .ledger = ledger_,
+      .status =
+          [this] {
+            rpc::Status status = service_->status();
+            status.node = documents_->node_name();
+            return status;
+          },
+      .waiting = [this] { return service_->waiting_attachments(); },
+      .pods = [this] { return kube_ ? kube_->pod_names() : std::nullopt; }});
   reconciler_ = std::make_unique<Reconciler>(ReconcilerDeps{
       .loop = loop_,
       .worker = kernel_worker_,
@@ -260,15 +277,18 @@ void Daemon::wire_views() {
                        ledger_, supplier == nullptr ? "" : supplier->describe(),
                        clock_.now());
                  }}},
-      .actions = {{"/v1/drain-routes",
-                   [this](std::string_view body) { return drain(body); }},
-                  {"/v1/bgp-check",
-                   [this](std::string_view) { return check_propagation(); }}}});
+      .actions = {
+          {"/v1/explain",
+           [this](std::string_view body) { return decisions_->explain(body); }},
+          {"/v1/drain-routes",
+           [this](std::string_view body) { return drain(body); }},
+          {"/v1/bgp-check",
+           [this](std::string_view) { return check_propagation(); }}}});
   describe_ledger({.metrics = metrics_,
                    .ledger = ledger_,
                    .clock = clock_,
                    .loop = loop_,
-                   .mode = [this] { return service_->mode(); }});
+                   .mode = [this] { return service_->standing().mode; }});
 }
 
 Result<std::string> Daemon::drain(std::string_view body) {

@@ -9,6 +9,7 @@
 
 #include "agent/api.h"
 #include "agent/conflist.h"
+#include "agent/decisions.h"
 #include "agent/documents.h"
 #include "agent/forgetter.h"
 #include "agent/host_links.h"
@@ -83,6 +84,7 @@ class Daemon {
   std::unique_ptr<HostPorts> ports_;
   std::optional<rpc::HeldFiles> held_files_;
   std::unique_ptr<Service> service_;
+  std::unique_ptr<Decisions> decisions_;
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<Notes> notes_;
   std::unique_ptr<Placement> placement_;

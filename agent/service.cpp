@@ -288,6 +288,14 @@ void Service::watch_cool_down() {
       deps_.loop.after(delay, "cool-down", [this] { serve_waiters(); });
 }
 
+std::vector<ipam::Attachment> Service::waiting_attachments() const {
+  std::vector<ipam::Attachment> out;
+  for (const Waiter& waiter : waiters_) {
+    out.push_back(waiter.call.attachment);
+  }
+  return out;
+}
+
 void Service::commit() {
   const std::vector<Pending> batch = std::exchange(pending_, {});
   const Result<void> saved = save();

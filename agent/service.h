@@ -69,8 +69,9 @@ class Service {
   void release_reserved(const std::vector<IpAddr>& addresses);
 
   rpc::Status status() const;
-  const std::string& mode() const { return standing_.mode; }
   std::size_t waiting() const { return waiters_.size(); }
+  std::vector<ipam::Attachment> waiting_attachments() const;
+  const Standing& standing() const { return standing_; }
 
   /// The after-turn hook: saves, then answers.
   void commit();

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "conf/agent_config.h"
+#include "ctl/explain.h"
 #include "ctl/preflight.h"
 #include "ctl/report.h"
 #include "rpc/client.h"
@@ -30,6 +31,7 @@ struct Options {
   double timeout = 5;
   bool all = false;
   std::string file;
+  std::string pod;  // NAMESPACE/NAME
   PreflightOptions preflight;
   bool cancel = false;
   bool no_wait = false;
@@ -161,6 +163,20 @@ Result<Outcome> bgp_check(const Options& options) {
   return result;
 }
 
+Result<Outcome> pod_explain(const Options& options) {
+  const auto slash = options.pod.find('/');
+  const bool whole = slash != std::string::npos;
+  const Json asked = {
+      {"namespace", whole ? options.pod.substr(0, slash) : "default"},
+      {"name", whole ? options.pod.substr(slash + 1) : options.pod}};
+  rpc::Client client = client_of(options);
+  const std::string body = TRY(client.post("/v1/explain", dump_json(asked)));
+  const Json answer = TRY(parse_json(body));
+  Outcome result = outcome(explain_report(answer));
+  if (options.json()) result.out = pretty(answer);
+  return result;
+}
+
 std::string config_summary(const conf::AgentConfig& config) {
   std::size_t blocks = 0;
   for (const auto& [node, list] : config.blocks.assignments) {
@@ -282,6 +298,12 @@ void declare(CLI::App& app, Options& options, Command& chosen) {
   command(bgp->add_subcommand("check",
                               "do routes lead to every other node's blocks?"),
           bgp_check);
+  CLI::App* pod = app.add_subcommand("pod", "pods of this node");
+  pod->require_subcommand(1);
+  CLI::App* explain = pod->add_subcommand(
+      "explain", "why a pod has its address, or why it has none");
+  explain->add_option("POD", options.pod, "NAMESPACE/NAME")->required();
+  command(explain, pod_explain);
   CLI::App* config = app.add_subcommand("config", "the agent's configuration");
   config->require_subcommand(1);
   CLI::App* check = config->add_subcommand(

@@ -3,6 +3,7 @@
 // stand. With memory, so that a test tells a story and not a call order.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -98,6 +99,7 @@ struct FakeNode {
              .held = {.put =
                           [this](const ipam::Held& held) {
                             told.insert(held.attachment.key);
+                            on_given(held);
                           },
                       .drop =
                           [this](const ipam::AttachmentKey& dropped) {
@@ -111,6 +113,7 @@ struct FakeNode {
              .refused =
                  [this](const ipam::Attachment& attachment, const Error& why) {
                    refused.emplace_back(attachment.pod.name, why.code);
+                   on_refused(attachment, why);
                  }}) {
     loop.set_after_turn([this] { service.commit(); });
     supplier.hooks = service.supply_hooks();
@@ -218,6 +221,9 @@ struct FakeNode {
   std::set<ipam::AttachmentKey> told;  // what CHECK reads without asking
   std::vector<IpAddr> forgotten;
   std::vector<std::pair<std::string, Code>> refused;  // pod, why
+  std::function<void(const ipam::Held&)> on_given = [](const ipam::Held&) {};
+  std::function<void(const ipam::Attachment&, const Error&)> on_refused =
+      [](const ipam::Attachment&, const Error&) {};
   std::vector<Teardown> teardowns;
   std::optional<std::set<std::pair<std::string, std::string>>> swept_keeping;
   std::vector<std::pair<ipam::AttachmentKey, TeardownDone>> dying;
