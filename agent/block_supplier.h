@@ -1,9 +1,9 @@
 // BlockSupplier: bgp mode. The node's blocks come from the configuration
 // (blocks.assignments), or are claimed in the API server ahead of need (then
 // agent/claim_desk says what each is for); all their addresses are in the
-// ledger before they are given,
-// so an ADD never waits for anybody. It blackholes the blocks in the kernel and
-// keeps BIRD in line through rounds on the supply worker (bird_job.h).
+// ledger before they are given, so an ADD never waits for anybody. It
+// blackholes the blocks and keeps BIRD in line through rounds on the supply
+// worker (bird_job.h).
 //
 // When a block may be used: at once if the ledger knew it before or nobody is
 // to be told of it, else when a peer has been told, and in any case after
@@ -15,6 +15,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,6 @@
 #include "agent/bird_job.h"
 #include "agent/supplier.h"
 #include "base/ip.h"
-#include "base/result.h"
 #include "netlink/socket.h"
 
 namespace linsey::agent {
@@ -45,8 +45,7 @@ class BlockSupplier final : public Supplier {
   void config_changed() override;
   Result<ipam::Allocation> complete(
       const std::vector<IpAddr>& addresses) const override;
-  /// Ready once addresses may be given; then `why` may still name what is
-  /// wrong with BIRD or the peers.
+  /// Ready once addresses may be given; `why` may still name a fault of BGP.
   Health health() const override;
   std::string describe() const override;
   Result<void> drain_routes(const DrainWish& wish) override;
@@ -64,8 +63,7 @@ class BlockSupplier final : public Supplier {
     bool forget = false;     // claimed: to be given up when it is withdrawn
   };
 
-  /// Whether routes lead to all other nodes' blocks, as asked for by hand.
-  struct Check {
+  struct Check {               // by hand, of all other nodes' blocks
     std::uint64_t number = 0;  // of the last one that is done
     std::size_t looked_for = 0;
     std::vector<Cidr> missing;
@@ -99,9 +97,9 @@ class BlockSupplier final : public Supplier {
   void note_unknown(const BirdReport& report);
   void step_drain(const BirdReport& report);
   void follow_cordon();
-  /// Other nodes' blocks: a handful, others each time, or all that have a
-  /// session when a check of all was asked for.
+  /// Other nodes' blocks: a handful, others each time, or all to check.
   std::vector<Cidr> next_foreign();
+  std::vector<Cidr> missing() const;
   void note_check(const BirdReport& report);
   std::optional<Error> not_propagated() const;
   std::optional<Error> drained() const;
@@ -130,7 +128,10 @@ class BlockSupplier final : public Supplier {
   std::vector<Cidr> looked_for_;     // with the worker, or of the last round
   std::size_t foreign_at_ = 0;       // where the next look begins
   std::map<Cidr, Instant> unknown_;  // other nodes' blocks, since when
+  std::set<Cidr> sure_;              // claimed ones that should have a route
+  std::vector<Cidr> to_check_;
   std::uint64_t checks_wanted_ = 0;
+  std::uint64_t checks_listed_ = 0;  // what to check is in to_check_
   std::uint64_t checks_begun_ = 0;
   Check check_;
   std::vector<bgp::Violation> violations_;  // the last ones

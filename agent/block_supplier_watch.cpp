@@ -58,16 +58,22 @@ void BlockSupplier::note_violations(const BirdReport& report) {
 
 std::vector<Cidr> BlockSupplier::next_foreign() {
   std::vector<Cidr> result;
-  checks_begun_ = checks_wanted_;
-  if (checks_begun_ > check_.number) {
+  if (checks_listed_ > check_.number) {
+    checks_begun_ = checks_listed_;
     std::ranges::copy_if(
-        plan_.others, std::back_inserter(result),
+        to_check_, std::back_inserter(result),
         [this](const Cidr& block) { return has_session(block.family()); });
     return result;
   }
   const bool all_up = report_ && report_->observed && report_->faults.empty() &&
                       !report_->observed->running.recovering;
-  if (!deps_.config.bgp.check_propagation || !all_up || plan_.others.empty()) {
+  const bool looks = deps_.config.bgp.check_propagation && all_up;
+  if (looks && deps_.claims.others) {
+    const OtherBlocks others = deps_.claims.others(missing());
+    plan_.others = others.confirmed;
+    sure_ = others.sure;
+  }
+  if (!looks || plan_.others.empty()) {
     if (report_) unknown_.clear();
     return result;
   }
@@ -97,7 +103,7 @@ void BlockSupplier::note_unknown(const BirdReport& report) {
 }
 
 void BlockSupplier::note_check(const BirdReport& report) {
-  if (checks_begun_ == check_.number) return;
+  if (checks_begun_ <= check_.number) return;
   check_ = {.number = checks_begun_,
             .looked_for = looked_for_.size(),
             .missing = report.unknown.value_or(std::vector<Cidr>()),
@@ -107,22 +113,39 @@ void BlockSupplier::note_check(const BirdReport& report) {
 }
 
 Result<std::uint64_t> BlockSupplier::check_propagation() {
-  if (claims()) {
-    return make_error(Code::kStateMismatch,
-                      "blocks are claimed in the API server, and an agent sees "
-                      "its own alone there; compare `kubectl get ipblocks` "
-                      "with `ip route show proto bird`");
-  }
   if (!speaker_) return speaker_.error();
-  ++checks_wanted_;
-  sync();
-  return checks_wanted_;
+  const std::uint64_t number = ++checks_wanted_;
+  const auto begin = [this, number](const Result<std::vector<Cidr>>& others) {
+    if (stopped_) return;
+    if (!others) {
+      check_ = {.number = number, .failed = others.error()};
+      return;
+    }
+    to_check_ = *others;
+    checks_listed_ = number;
+    sync();
+  };
+  if (deps_.claims.all_others) {
+    deps_.claims.all_others(begin);
+  } else {
+    begin(plan_.others);
+  }
+  return number;
 }
 
-std::optional<Error> BlockSupplier::not_propagated() const {
+std::vector<Cidr> BlockSupplier::missing() const {
   std::vector<Cidr> missing;
   for (const auto& [block, since] : unknown_) {
     if (deps_.clock.now() - since >= kPropagationWait) missing.push_back(block);
+  }
+  return missing;
+}
+
+std::optional<Error> BlockSupplier::not_propagated() const {
+  std::vector<Cidr> missing = this->missing();
+  if (deps_.claims.others) {
+    std::erase_if(missing,
+                  [this](const Cidr& one) { return !sure_.contains(one); });
   }
   if (missing.empty()) return std::nullopt;
   return make_error(

@@ -53,10 +53,18 @@ KubeSide::KubeSide(KubeSideDeps deps)
                        .writer = *writer_,
                        .events = *events_,
                        .documents = deps_.documents});
+  survey_ = std::make_unique<BlockSurvey>(BlockSurveyDeps{
+      .clock = deps_.clock, .writer = *writer_, .node_name = node});
 }
 
 ClaimDesk KubeSide::claim_desk() {
-  return claimer_ ? claimer_->desk() : ClaimDesk{};
+  if (!claimer_) return {};
+  ClaimDesk desk = claimer_->desk();
+  desk.others = [this](const std::vector<Cidr>& missing) {
+    return survey_->sample(missing);
+  };
+  desk.all_others = [this](auto done) { survey_->read_all(std::move(done)); };
+  return desk;
 }
 
 void KubeSide::make_reporter() {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "agent/block_claimer.h"
+#include "agent/block_survey.h"
 #include "agent/documents.h"
 #include "agent/kube_events.h"
 #include "agent/kube_party.h"
@@ -63,6 +64,7 @@ class KubeSide {
   std::unique_ptr<KubeEvents> events_;
   std::unique_ptr<NodeReporter> reporter_;
   std::unique_ptr<BlockClaimer> claimer_;  // null: blocks are of the file
+  std::unique_ptr<BlockSurvey> survey_;    // likewise
 };
 
 }  // namespace linsey::agent

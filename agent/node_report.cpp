@@ -69,6 +69,13 @@ std::map<std::string, std::string> troubles_of(const Json& supply,
     troubles.try_emplace(std::string(name(status.why.code)),
                          to_string(status.why));
   }
+  // What is wrong with BGP while the node is not ready for another reason.
+  const std::string other =
+      supply.is_object() ? text_of(supply, "trouble") : std::string();
+  const std::string code = other.substr(0, other.find(':'));
+  if (code_from_name(code) && (status.ready || code != name(status.why.code))) {
+    troubles.try_emplace(code, other);
+  }
   return troubles;
 }
 

@@ -1,6 +1,8 @@
 #include "kube/client.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -131,11 +133,15 @@ Result<Json> read_reply(const Request& request, const Response& response) {
   return body;
 }
 
-Result<Json> Client::call(const Request& request) {
+Result<Response> Client::send(const Request& request) {
   Response response = TRY(transport_.send(request));
   // The transport has dropped its token; the file may hold a newer one.
   if (response.status == 401) response = TRY(transport_.send(request));
-  return read_reply(request, response);
+  return response;
+}
+
+Result<Json> Client::call(const Request& request) {
+  return read_reply(request, TRY(send(request)));
 }
 
 Result<Json> Client::get(const Resource& type, const std::string& ns,
@@ -143,27 +149,42 @@ Result<Json> Client::get(const Resource& type, const std::string& ns,
   return call({.path = type.path(ns) + "/" + percent_encode(name)});
 }
 
+Result<Page> Client::page(const Resource& type, const std::string& ns,
+                          const Selection& which, const PageOptions& options) {
+  std::string path = fmt::format("{}?limit={}{}", type.path(ns), options.limit,
+                                 query_of(which));
+  if (!options.next.empty()) {
+    path += "&continue=" + percent_encode(options.next);
+  }
+  const Request request{.path = std::move(path)};
+  const Response response = TRY(send(request));
+  Json reply = TRY(read_reply(request, response));
+  const Json* metadata = find_member(reply, "metadata");
+  const auto items = reply.find("items");
+  if (metadata == nullptr || items == reply.end() ||
+      !(items->is_array() || items->is_null())) {
+    return make_error(Code::kApiBadReply, "GET {}: the reply is no list",
+                      type.path(ns));
+  }
+  Page page{.resource_version = text_at(*metadata, "resourceVersion"),
+            .next = text_at(*metadata, "continue"),
+            .bytes = response.body.size()};
+  for (Json& item : *items) {
+    page.items.push_back(std::move(item));
+  }
+  return page;
+}
+
 Result<List> Client::list(const Resource& type, const std::string& ns,
                           const Selection& which) {
   List list;
-  std::string next;
+  PageOptions options;
   do {
-    std::string path = type.path(ns) + "?limit=500" + query_of(which);
-    if (!next.empty()) path += "&continue=" + percent_encode(next);
-    Json page = TRY(call({.path = std::move(path)}));
-    const Json* metadata = find_member(page, "metadata");
-    const auto items = page.find("items");
-    if (metadata == nullptr || items == page.end() ||
-        !(items->is_array() || items->is_null())) {
-      return make_error(Code::kApiBadReply, "GET {}: the reply is no list",
-                        type.path(ns));
-    }
-    for (Json& item : *items) {
-      list.items.push_back(std::move(item));
-    }
-    list.resource_version = text_at(*metadata, "resourceVersion");
-    next = text_at(*metadata, "continue");
-  } while (!next.empty());
+    Page page = TRY(this->page(type, ns, which, options));
+    std::ranges::move(page.items, std::back_inserter(list.items));
+    list.resource_version = std::move(page.resource_version);
+    options.next = std::move(page.next);
+  } while (!options.next.empty());
   return list;
 }
 

@@ -53,6 +53,19 @@ struct List {
   std::string resource_version;
 };
 
+/// One page of a list.
+struct Page {
+  std::vector<Json> items;
+  std::string resource_version;
+  std::string next;       // where to go on; empty: it was the last one
+  std::size_t bytes = 0;  // of the reply
+};
+
+struct PageOptions {
+  unsigned limit = 500;
+  std::string next;  // of the page before; empty: the first one
+};
+
 struct DeleteOptions {
   std::string uid;               // precondition; empty: none
   std::string resource_version;  // precondition; empty: none
@@ -70,6 +83,10 @@ class Client {
   /// Reads in pages of 500.
   Result<List> list(const Resource& type, const std::string& ns,
                     const Selection& which = {});
+  /// kApiExpired: `options.next` is older than what the server remembers, so
+  /// begin again.
+  Result<Page> page(const Resource& type, const std::string& ns,
+                    const Selection& which, const PageOptions& options);
   Result<Json> create(const Resource& type, const std::string& ns,
                       const Json& object);
   /// Replaces an object; its metadata.resourceVersion guards against others.
@@ -92,6 +109,7 @@ class Client {
   Result<std::string> version();
 
  private:
+  Result<Response> send(const Request& request);
   Result<Json> call(const Request& request);
   Result<Json> patch_path(const std::string& path, const Json& change,
                           const char* content_type);

@@ -186,6 +186,23 @@ TEST(NodeReport, EachReasonOfASessionIsAConditionWithItsRemedy) {
               StartsWith(network.conditions[2].reason + ": tor-a"));
 }
 
+TEST(NodeReport, ANodeThatIsNotReadyTellsWhatElseIsWrong) {
+  const auto told = [](const char* supply) {
+    return node_network({.node = "m1",
+                         .status = not_ready(Code::kBlockExhausted),
+                         .supply = supply})
+        .conditions;
+  };
+
+  const auto other = told(R"({"trouble":"PrefixNotPropagated: no route"})");
+  const auto same = told(R"({"trouble":"BlockExhausted: because"})");
+
+  ASSERT_EQ(other.size(), 2U);
+  EXPECT_EQ(other[0].reason, "BlockExhausted");
+  EXPECT_EQ(other[1].type, "PrefixNotPropagated");
+  EXPECT_EQ(same.size(), 1U);
+}
+
 TEST(NodeReport, TheNodesNetworkTellsEnis) {
   const kube::NodeNetwork network = node_network(
       {.node = "c1",

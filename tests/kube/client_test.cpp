@@ -66,6 +66,28 @@ TEST_F(ClientTest, ListReadsEveryPage) {
             5U);
 }
 
+TEST_F(ClientTest, PagesGoOnWhereTheLastOneEnded) {
+  for (const char* name : {"a", "b", "c"}) {
+    ASSERT_TRUE(client_.create(kIpBlocks, "", block(name)).has_value());
+  }
+
+  const Result<Page> first = client_.page(kIpBlocks, "", {}, {.limit = 2});
+  ASSERT_TRUE(first.has_value());
+  const Result<Page> second =
+      client_.page(kIpBlocks, "", {}, {.limit = 2, .next = first->next});
+  ASSERT_TRUE(second.has_value());
+  api_.expire();
+  const Result<Page> old =
+      client_.page(kIpBlocks, "", {}, {.limit = 2, .next = first->next});
+
+  EXPECT_EQ(first->items.size(), 2U);
+  EXPECT_GT(first->bytes, 100U);
+  EXPECT_EQ(second->items.size(), 1U);
+  EXPECT_EQ(second->next, "");
+  ASSERT_FALSE(old);
+  EXPECT_EQ(old.error().code, Code::kApiExpired);
+}
+
 TEST_F(ClientTest, PatchMergesIntoTheStatus) {
   (void)client_.create(kNodeNetworks, "", block("m1"));
 

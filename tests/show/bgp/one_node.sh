@@ -36,20 +36,21 @@ X
 }
 
 SERVER=
-api() { # the simulated API server in m1, with the shipped types and a node
+api() { # api ARGUMENTS...: the simulated API server in m1, with the shipped
+  # types and the node
   cat > "$WORK/objects.yaml" <<X
 {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "m1", "labels": {"site": "dc"}},
  "spec": {}, "status": {"addresses": [{"type": "InternalIP", "address": "10.0.1.11"}]}}
 X
   ip netns exec m1 "$BUILD/lab/linsey-lab" api --listen 127.0.0.1:6443 \
     --kubeconfig "$WORK/kubeconfig" --apply install/base/crds \
-    --apply "$WORK/objects.yaml" --plain > "$WORK/api.log" 2>&1 &
+    --apply "$WORK/objects.yaml" "$@" --plain > "$WORK/api.log" 2>&1 &
   SERVER='"kubernetes": {"source": "kubeconfig", "kubeconfig": "'"$WORK"'/kubeconfig"},'
   within 10 shown api/v1/nodes/m1
 }
-shown() { # shown PATH: an object of the API server
+shown() { # shown PATH CURL-OPTIONS...: an object of the API server
   ip netns exec m1 curl -sf -H "Authorization: Bearer admin" \
-    "http://127.0.0.1:6443/$1"
+    "http://127.0.0.1:6443/$1" "${@:2}"
 }
 conditions() { # of NodeNetwork, and LinseyReady of the node, one a line
   { shown apis/linsey.dev/v1/nodenetworks/m1; shown api/v1/nodes/m1; } |
@@ -69,7 +70,13 @@ for e in json.load(sys.stdin)["items"]:
     print(e["reason"], e["note"])'
 }
 
+claim() { # claim PEERS: blocks are claimed in the API server
+  configure "$1" ''
+}
 configure() { # configure PEERS BLOCKS
+  local blocks='"pools": [{"name": "p", "cidr": "10.244.0.0/16"}],
+    "blocks": {"assignments": {"m1": ['"$2"']}}'
+  [ -n "$2" ] || blocks='"blocks": {"source": "cluster"}'
   cat > "$WORK/m1/agent.json.new" <<X
 {"version": 1, "node": {"name": "m1", "file": "$WORK/m1/node.json"},
  $SERVER
@@ -78,8 +85,7 @@ configure() { # configure PEERS BLOCKS
  "modes": [{"name": "dc", "selector": "site=dc", "mode": "bgp"}],
  "evidence": {"dmiPath": "$WORK/m1/dmi"},
  "cidrs": {"services": ["10.96.0.0/16"]},
- "pools": [{"name": "p", "cidr": "10.244.0.0/16"}],
- "blocks": {"assignments": {"m1": [$2]}},
+ $blocks,
  "bgp": {"peers": [$1], "bird": {"configFile": "$WORK/m1/bird.conf",
                                  "controlSocket": "$WORK/m1/bird.ctl"}}}
 X
