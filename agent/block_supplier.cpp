@@ -55,14 +55,30 @@ void BlockSupplier::start() {
 }
 
 void BlockSupplier::config_changed() {
-  Result<netlink::Socket> socket = netlink::Socket::open();
-  mtu_ = socket ? pod_mtu(*socket, deps_.config, deps_.node.addresses)
-                : Result<std::uint32_t>(socket.error());
+  measure_mtu();
   read_config();
   keep_kernel();
   open_waiting();
   deps_.hooks.supply_changed();
   sync();
+}
+
+/// The uplink's may change under us: a bond gets another member, a switch
+/// takes jumbo frames. Pods that run keep theirs.
+void BlockSupplier::measure_mtu() {
+  Result<netlink::Socket> socket = netlink::Socket::open();
+  const Result<std::uint32_t> found =
+      socket ? pod_mtu(*socket, deps_.config, deps_.node.addresses)
+             : Result<std::uint32_t>(socket.error());
+  if (mtu_ && found && *mtu_ != *found) {
+    log::warn(
+        "the MTU of new pods is {} from now on, it was {}; pods that run keep "
+        "theirs until they are made anew",
+        *found, *mtu_);
+  }
+  const bool mended = !mtu_ && found;
+  mtu_ = found;
+  if (mended) deps_.hooks.supply_changed();
 }
 
 /// Blocks that were in use before the agent started: usable at once if they
@@ -254,6 +270,7 @@ void BlockSupplier::finish(const BirdReport& report) {
   if (!after && before) log::info("BGP: all is well again");
   forget_empty();
   keep_kernel();
+  measure_mtu();
   open_waiting();
   if (claims()) consult();
   publish();

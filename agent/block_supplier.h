@@ -91,13 +91,13 @@ class BlockSupplier final : public Supplier {
   void finish(const BirdReport& report);
   void forget_empty();
   void keep_kernel();
+  void measure_mtu();
   Result<void> set_kernel();
   void note_peers(const bgp::Observed& observed);
   void note_violations(const BirdReport& report);
   void note_unknown(const BirdReport& report);
   void step_drain(const BirdReport& report);
   void follow_cordon();
-  /// Other nodes' blocks: a handful, others each time, or all to check.
   std::vector<Cidr> next_foreign();
   std::vector<Cidr> missing() const;
   void note_check(const BirdReport& report);

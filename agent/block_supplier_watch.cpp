@@ -56,6 +56,7 @@ void BlockSupplier::note_violations(const BirdReport& report) {
   }
 }
 
+/// Other nodes' blocks: a handful, others each time, or all to check.
 std::vector<Cidr> BlockSupplier::next_foreign() {
   std::vector<Cidr> result;
   if (checks_listed_ > check_.number) {

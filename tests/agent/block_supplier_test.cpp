@@ -335,6 +335,20 @@ TEST_F(BlockSupplierTest, ACordonDrainsItsRoutesWhereThatIsAskedFor) {
   });
 }
 
+TEST_F(BlockSupplierTest, NewPodsGetTheUplinksMtuAsItIsNow) {
+  in_host([&] {
+    BlockSupplier supplier = make();
+    supplier.start();
+    loop_.run_until_idle();
+    ASSERT_EQ(supplier.complete({ip("10.244.1.1")})->mtu, 1500U);
+
+    sh(*host, "ip link set eth0 mtu 1400");
+
+    EXPECT_TRUE(turn_until(
+        [&] { return supplier.complete({ip("10.244.1.1")})->mtu == 1400; }));
+  });
+}
+
 TEST_F(BlockSupplierTest, OnlyTheUplinkForwardsToPods) {
   sh(*host,
      "ip link add other0 type bridge; "
