@@ -105,8 +105,8 @@ void EniSupplier::took_look(const Machine& machine) {
     if (eni.primary) node_addresses_.push_back(*eni.primary);
     if (!eni.ipv6.empty()) node_addresses_.push_back(eni.ipv6.front());
   }
-  const auto mtu = links_->mtu_of(instance_->mac);
-  link_mtu_ = mtu && *mtu ? **mtu : 0;
+  const auto primary = links_->find(instance_->mac);
+  link_mtu_ = primary && *primary ? (*primary)->mtu : 0;
   next_check_ = deps_.clock.now() + deps_.config.eni.pool.check_every;
   std::set<std::string> remembered;
   for (const ipam::AddressRow& row : deps_.ledger.rows(deps_.clock.now())) {

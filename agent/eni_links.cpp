@@ -144,11 +144,6 @@ Result<std::optional<netlink::Link>> EniLinks::find(const Mac& mac) {
   return std::optional<netlink::Link>();
 }
 
-Result<std::optional<std::uint32_t>> EniLinks::mtu_of(const Mac& mac) {
-  const std::optional<netlink::Link> link = TRY(find(mac));
-  return link ? std::optional<std::uint32_t>(link->mtu) : std::nullopt;
-}
-
 Result<std::optional<EniPlace>> EniLinks::set_up(const EniLink& wanted) {
   const std::optional<netlink::Link> link = TRY(find(wanted.mac));
   if (!link) return std::optional<EniPlace>();

@@ -62,12 +62,11 @@ class EniLinks {
   /// yet. Errors: kKernel naming the step, kPermission.
   Result<std::optional<EniPlace>> set_up(const EniLink& wanted);
 
-  /// The MTU of the link with this MAC; nullopt: no such link.
-  Result<std::optional<std::uint32_t>> mtu_of(const Mac& mac);
+  /// The link with this MAC; nullopt: no such link.
+  Result<std::optional<netlink::Link>> find(const Mac& mac);
 
  private:
   EniLinks(Loop& loop, netlink::Socket socket, netlink::Monitor monitor);
-  Result<std::optional<netlink::Link>> find(const Mac& mac);
 
   Loop& loop_;
   netlink::Socket socket_;

@@ -21,6 +21,7 @@
 #include "agent/eni_links.h"
 #include "agent/eni_model.h"
 #include "agent/eni_pace.h"
+#include "agent/return_path.h"
 #include "agent/supplier.h"
 #include "cloud/zone.h"
 
@@ -83,6 +84,7 @@ class EniSupplier final : public Supplier {
 
   // Addresses and links (eni_supplier_supply.cpp).
   void place_links();
+  void keep_return_path();
   void heard_change(const std::set<std::uint32_t>& tables);
   Result<std::vector<std::string>> listed() const;
   void supply();
@@ -102,6 +104,7 @@ class EniSupplier final : public Supplier {
   SupplierDeps deps_;
   std::shared_ptr<CloudParty> party_;
   std::unique_ptr<EniLinks> links_;
+  std::unique_ptr<ReturnPath> return_path_;
   EniModel model_;
   Backoff cloud_backoff_;
   Backoff machine_backoff_;

@@ -111,7 +111,33 @@ void EniSupplier::heard_change(const std::set<std::uint32_t>& tables) {
   wake();
 }
 
+// What called the node's own address is answered from it.
+void EniSupplier::keep_return_path() {
+  if (!instance_) return;
+  const auto kept = [this]() -> Result<void> {
+    const auto primary = TRY(links_->find(instance_->mac));
+    if (!primary) return {};
+    if (!return_path_) {
+      return_path_ = TRY(ReturnPath::start(deps_.loop, [this] {
+        deps_.metrics.count("linsey_drift_repairs_total",
+                            {{"kind", "return-path"}});
+      }));
+    }
+    const conf::AgentConfig& config = deps_.config;
+    return return_path_->set(
+        {.primary = primary->name,
+         .mark = config.eni.rules.return_mark,
+         .priority = config.eni.rules.return_priority,
+         .record_file = config.state_dir + "/sysctls.json"});
+  }();
+  if (!kept) {
+    log::error("NodePort and hostPort of pods do not answer: {}",
+               to_string(kept.error()));
+  }
+}
+
 void EniSupplier::place_links() {
+  keep_return_path();
   const auto tables = tables_of_pods(deps_.ledger);
   for (auto& [id, known] : model_.enis()) {
     const std::optional<IpAddr> gateway = gateway_of(known);

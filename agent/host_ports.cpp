@@ -23,7 +23,7 @@ std::vector<OpenPort> ports_of(const ipam::Held& held) {
       if (mapping.host_ip && mapping.host_ip->family() != pod.family()) {
         continue;
       }
-      OpenPort port{mapping, pod, held.allocation.eni.has_value(),
+      OpenPort port{mapping, pod,
                     datapath::host_link_name(attachment.key, attachment.pod)};
       if (mapping.host_ip && mapping.host_ip->is_unspecified()) {
         port.mapping.host_ip.reset();
@@ -58,15 +58,14 @@ std::string dnat_rule(const OpenPort& port) {
                      mapping.container_port);
 }
 
-/// The pod's own calls to its host port, and all where answers go astray.
+/// The pod's own calls to its host port.
 std::string masquerade_rule(const OpenPort& port) {
   const std::string_view family = family_word(port.pod);
   const std::string pod = port.pod.to_string();
-  const std::string source = port.masquerade
-                                 ? std::string()
-                                 : fmt::format("{} saddr {} ", family, pod);
-  return fmt::format("    ct status dnat {}{} daddr {} masquerade\n", source,
-                     family, pod);
+  return fmt::format(
+      "    ct status dnat {0} saddr {1} {0} daddr {1} "
+      "masquerade\n",
+      family, pod);
 }
 
 }  // namespace

@@ -6,9 +6,8 @@
 // whole from what is open and swapped in one transaction, so it can neither be
 // half there nor drift; it is absent while no port is open. A port is opened
 // before the ADD is answered and closed before the address is given back.
-// In eni mode the pod's answers would leave by its ENI past the node's
-// address, so there the source is masqueraded. ::1 cannot be mapped: the
-// kernel does not route it.
+// In eni mode answers find the way back through agent/return_path. ::1 cannot
+// be mapped: the kernel does not route it.
 #pragma once
 
 #include <functional>
@@ -25,8 +24,7 @@ namespace linsey::agent {
 struct OpenPort {
   ipam::PortMapping mapping;
   IpAddr pod;
-  bool masquerade = false;  // the pod answers past the node (eni mode)
-  std::string link;         // the pod's host link
+  std::string link;  // the pod's host link
 
   bool operator==(const OpenPort&) const = default;
 };

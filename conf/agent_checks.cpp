@@ -1,6 +1,7 @@
 // What one key alone cannot tell: contradictions between the parts of a sound
 // document. Each check walks one part and returns at its first finding.
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <map>
 #include <set>
@@ -222,6 +223,18 @@ Result<void> check_eni(const AgentConfig& config) {
         "/eni/rules/toPodPriority: {} must be less than "
         "fromPodPriority {}, so that traffic to pods is looked up first",
         eni.rules.to_pod_priority, eni.rules.from_pod_priority);
+  }
+  if (std::popcount(eni.rules.return_mark) > 1) {
+    return bad(
+        "/eni/rules/returnMark: {} is more than one bit; give a power "
+        "of two that nothing else on the node uses, or 0",
+        eni.rules.return_mark);
+  }
+  if (eni.rules.return_priority >= eni.rules.from_pod_priority) {
+    return bad(
+        "/eni/rules/returnPriority: {} must be less than fromPodPriority {}, "
+        "so that it is asked before the pod's own table",
+        eni.rules.return_priority, eni.rules.from_pod_priority);
   }
   if (!eni.zones.empty() && !eni.credentials.ram_role &&
       eni.credentials.key_file.empty()) {

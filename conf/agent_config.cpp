@@ -90,6 +90,8 @@ void read_eni_parts(ObjectReader& reader, Eni& eni) {
     rules.get_int("fromPodPriority", eni.rules.from_pod_priority, 1, 32765);
     // 253 to 255 are the kernel's; above it leave room for link indexes.
     rules.get_int("tableBase", eni.rules.table_base, 256, 2147483647);
+    rules.get_int("returnMark", eni.rules.return_mark, 0, 2147483648U);
+    rules.get_int("returnPriority", eni.rules.return_priority, 1, 32765);
   });
   reader.object("credentials", [&](ObjectReader& credentials) {
     credentials.get("ramRole", eni.credentials.ram_role);

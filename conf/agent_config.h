@@ -98,6 +98,9 @@ struct EniRules {
   std::uint32_t to_pod_priority = 512;
   std::uint32_t from_pod_priority = 2048;
   std::uint32_t table_base = 1000;  // table = base + index of the ENI's link
+  /// One bit of packet and connection marks: "came in by the primary NIC".
+  std::uint32_t return_mark = 0x80;  // 0: answers leave by the pod's ENI
+  std::uint32_t return_priority = 1024;
 };
 
 /// Where credentials come from, tried in this order.

@@ -61,6 +61,10 @@ void put_rule(nl_msg* message, const Rule& rule, unsigned char action) {
   if (rule.from) put_ip(message, FRA_SRC, rule.from->addr());
   if (rule.to) put_ip(message, FRA_DST, rule.to->addr());
   if (!rule.iif.empty()) put_string(message, FRA_IIFNAME, rule.iif);
+  if (rule.mark_mask != 0) {
+    put(message, FRA_FWMARK, rule.mark);
+    put(message, FRA_FWMASK, rule.mark_mask);
+  }
 }
 
 void put_neighbor(nl_msg* message, const Neighbor& neighbor) {

@@ -110,6 +110,8 @@ std::optional<Rule> parse_rule(const nlmsghdr* message) {
       .table =
           attributes.value<std::uint32_t>(FRA_TABLE).value_or(header->table),
       .protocol = attributes.value<std::uint8_t>(FRA_PROTOCOL).value_or(0),
+      .mark = attributes.value<std::uint32_t>(FRA_FWMARK).value_or(0),
+      .mark_mask = attributes.value<std::uint32_t>(FRA_FWMASK).value_or(0),
   };
   if (const auto ip = attributes.ip(FRA_SRC)) {
     rule.from = Cidr(*ip, header->src_len);

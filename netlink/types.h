@@ -70,6 +70,8 @@ struct Rule {
   std::string iif = {};
   std::uint32_t table = kMainTable;
   std::uint8_t protocol = kProtocol;
+  std::uint32_t mark = 0;  // of the packet, under the mask
+  std::uint32_t mark_mask = 0;
 
   bool operator==(const Rule&) const = default;
 };

@@ -60,6 +60,8 @@ TEST(AgentConfig, ReadsEveryKeyOfTheFullExample) {
   EXPECT_EQ(config.bgp.bird.binary, "/usr/sbin/bird");
   EXPECT_EQ(config.eni.rate.calls_per_minute, 30U);
   EXPECT_EQ(config.eni.rate.burst, 5U);
+  EXPECT_EQ(config.eni.rules.return_mark, 256U);
+  EXPECT_EQ(config.eni.rules.return_priority, 1000U);
   EXPECT_EQ(config.cni.conf_dir, "/etc/cni/net.d");
   EXPECT_EQ(config.log.format, "json");
 }
@@ -469,6 +471,10 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedCase{R"({"eni": {"rate": 60}})", kInvalid, "/eni/rate"},
         RefusedCase{R"({"eni": {"rules": {"toPodPriority": 2048}}})", kInvalid,
                     "/eni/rules/toPodPriority"},
+        RefusedCase{R"({"eni": {"rules": {"returnMark": 3}}})", kInvalid,
+                    "/eni/rules/returnMark"},
+        RefusedCase{R"({"eni": {"rules": {"returnPriority": 2048}}})", kInvalid,
+                    "/eni/rules/returnPriority"},
         RefusedCase{R"({"eni": {"rules": {"tableBase": 254}}})", kInvalid,
                     "/eni/rules/tableBase"},
         RefusedCase{R"({"eni": {"zones": {"z": {"vSwitches": ["v"]}},
