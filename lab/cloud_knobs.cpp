@@ -34,6 +34,7 @@ Error unknown(const std::string& key) {
                     "no knob \"{}\"; there are attach, detach, delete, "
                     "eni-lag, address-lag, stick-attaches, stick-detaches, "
                     "stick-deletes, fail-attaches, hardened, metadata-off, "
+                    "detach-by-hand, "
                     "full.VSWITCH, line, and ACTION.latency, "
                     "ACTION.per-minute, ACTION.lose-replies, "
                     "ACTION.lose-requests, ACTION.denied, ACTION.refuse",

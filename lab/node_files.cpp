@@ -97,12 +97,19 @@ Result<Json> bgp_of(const Topology& topology, const NodeSpec& node,
                 {"configFile", paths.bird_config()}}}};
 }
 
+std::vector<Cidr> vpc_networks(const Vpc& vpc) {
+  std::vector<Cidr> networks{vpc.cidr};
+  if (vpc.cidr6) networks.push_back(*vpc.cidr6);
+  return networks;
+}
+
 Json eni_of(const Topology& topology) {
   const std::string api = "http://" + topology.vpc.open_api.to_string();
   return {{"region", topology.region},
           {"ecsEndpoint", api},
           {"vpcEndpoint", api},
           {"zones", zones_of(topology)},
+          {"ipv6", topology.vpc.cidr6.has_value()},
           {"securityGroups", Json::array({topology.vpc.security_group})}};
 }
 
@@ -145,7 +152,7 @@ Result<std::string> agent_json(const Topology& topology, const NodeSpec& node,
             {"evidence", {{"dmiPath", paths.product_name()}}},
             {"cidrs",
              {{"services", texts(topology.services)},
-              {"vpc", texts({topology.vpc.cidr})},
+              {"vpc", texts(vpc_networks(topology.vpc))},
               {"dataCentre", texts({topology.data_centre.cidr})},
               {"nodes", texts({topology.data_centre.nodes})}}},
             {"pools", pools_of(topology)},

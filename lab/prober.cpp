@@ -93,6 +93,7 @@ class Sweep {
   Result<void> open_sender(const Endpoint& from);
   Result<void> open_task(const Endpoint& from, const Endpoint& to,
                          const IpAddr& address);
+  void run_round(std::vector<Probe>& out);
   void ping_all();
   void turn(milliseconds limit);
   static void greet(Listener& listener);
@@ -105,7 +106,9 @@ class Sweep {
   std::vector<Listener> listeners_;
   std::vector<Pinger> pingers_;
   std::map<std::pair<std::string, Family>, int> pinger_index_;
-  std::vector<Task> tasks_;
+  std::vector<Task> tasks_;  // of this round
+  std::size_t earlier_ =
+      0;  // tasks of earlier rounds, whose answers may linger
 };
 
 Result<void> Sweep::open_listeners(const Endpoint& endpoint) {
@@ -164,7 +167,7 @@ void Sweep::ping_all() {
   for (std::size_t i = 0; i < tasks_.size(); ++i) {
     const Probe& probe = tasks_[i].probe;
     if (probe.icmp) continue;
-    const auto packet = echo_request(probe.address.family(), i);
+    const auto packet = echo_request(probe.address.family(), earlier_ + i);
     const SocketAddress where = socket_address(probe.address, 0);
     const auto& pinger = pingers_[static_cast<std::size_t>(tasks_[i].pinger)];
     // A refused packet is a failed ping; the next round tries again.
@@ -190,7 +193,8 @@ void Sweep::receive_pings(Pinger& pinger) {
     const ssize_t n = recv(pinger.fd.get(), buffer.data(), buffer.size(), 0);
     if (n < 0) return;
     const long number =
-        echo_number(pinger.family, buffer.data(), static_cast<std::size_t>(n));
+        echo_number(pinger.family, buffer.data(), static_cast<std::size_t>(n)) -
+        static_cast<long>(earlier_);
     if (number < 0 || static_cast<std::size_t>(number) >= tasks_.size()) {
       continue;
     }
@@ -255,9 +259,16 @@ Result<std::vector<Probe>> Sweep::run() {
   for (const Endpoint& endpoint : endpoints_) {
     TRY(context(open_listeners(endpoint), "listen in {}", endpoint.name));
   }
+  std::vector<Probe> out;
   for (const Endpoint& endpoint : endpoints_) {
     TRY(context(open_sender(endpoint), "probe from {}", endpoint.name));
+    if (tasks_.size() >= options_.at_once) run_round(out);
   }
+  run_round(out);
+  return out;
+}
+
+void Sweep::run_round(std::vector<Probe>& out) {
   const auto end = steady_clock::now() + options_.limit;
   auto next_ping = steady_clock::now();
   while (!done() && steady_clock::now() < end) {
@@ -267,12 +278,12 @@ Result<std::vector<Probe>> Sweep::run() {
     }
     turn(milliseconds(20));
   }
-  std::vector<Probe> out;
+  earlier_ += tasks_.size();
   for (Task& task : tasks_) {
     if (!task.tcp_over) task.probe.error = "no answer in time";
     out.push_back(std::move(task.probe));
   }
-  return out;
+  tasks_.clear();
 }
 
 }  // namespace

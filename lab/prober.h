@@ -39,7 +39,9 @@ struct Probe {
 
 struct SweepOptions {
   std::uint16_t port = 7946;
-  std::chrono::milliseconds limit{4000};
+  std::chrono::milliseconds limit{4000};  // of one round
+  /// Each probe has a socket; a matrix of hundreds of pods takes rounds.
+  std::size_t at_once = 4096;
 };
 
 /// Probes each pair of endpoints in both directions, all addresses of each.

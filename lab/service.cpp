@@ -223,6 +223,8 @@ Result<Answer> Service::agent(const Json& request, const Progress&) {
 Result<Answer> Service::calls(const Json& request, const Progress&) {
   Json out = world_.cloud().counters();
   out["spoofed"] = TRY(desk_.ask([&] { return world_.vpc().spoofed(); }));
+  out["refusedByGroups"] =
+      TRY(desk_.ask([&] { return world_.vpc().refused(); }));
   if (request.value("reset", false)) world_.cloud().forget_calls();
   return answer(std::move(out));
 }

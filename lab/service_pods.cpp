@@ -227,13 +227,18 @@ Result<Answer> Service::matrix(const Json& request, const Progress&) {
     }
     for (const std::string& name : nodes) {
       const Node* node = TRY(world_.node(name));
-      endpoints.push_back({name,
-                           {node->spec().address},
+      std::vector<IpAddr> addresses{node->spec().address};
+      if (node->spec().site == Site::kCloud && node->spec().address6) {
+        addresses.push_back(*node->spec().address6);
+      }
+      endpoints.push_back({name, std::move(addresses),
                            TRY(netlink::NetNs::open(node->ns().path()))});
     }
     return {};
   }));
   SweepOptions options;
+  // Thousands of pairs at once are slow on a machine with other work.
+  if (endpoints.size() > 64) options.limit = std::chrono::seconds(30);
   options.limit = std::chrono::milliseconds(
       request.value("timeoutMs", options.limit.count()));
   Json out = Json::array();

@@ -47,15 +47,15 @@ Result<std::unique_ptr<SimulatedCloud>> SimulatedCloud::start(
 
 Result<void> SimulatedCloud::build(const Topology& topology) {
   const Vpc& vpc = topology.vpc;
-  TRY(cloud_.add(sim::VpcSpec{vpc.id, vpc.cidr, {}, {}}));
+  TRY(cloud_.add(sim::VpcSpec{vpc.id, vpc.cidr, {}, vpc.cidr6}));
   TRY(cloud_.add(sim::SecurityGroupSpec{vpc.security_group, vpc.id}));
   for (const auto& [zone, plan] : vpc.zones) {
     host_v_switches_[zone] = plan.host_v_switch.id;
     std::vector<VSwitch> all = plan.pod_v_switches;
     all.push_back(plan.host_v_switch);
     for (const VSwitch& v_switch : all) {
-      TRY(cloud_.add(
-          sim::VSwitchSpec{v_switch.id, vpc.id, zone, v_switch.cidr, {}}));
+      TRY(cloud_.add(sim::VSwitchSpec{v_switch.id, vpc.id, zone, v_switch.cidr,
+                                      v_switch.cidr6}));
     }
   }
   return {};
@@ -66,6 +66,7 @@ Result<sim::EniView> SimulatedCloud::add_instance(const NodeSpec& node) {
   spec.id = instance_id(node.name);
   spec.type = node.instance_type;
   spec.address = node.address;
+  spec.address_v6 = node.address6;
   spec.security_groups = {security_group_};
   spec.host_name = node.name;
   spec.role = "LinseyNode";
@@ -123,8 +124,26 @@ Json SimulatedCloud::counters() const {
   return {{"calls", calls}, {"refused", refused}, {"total", all.size()}};
 }
 
+// As a person at the console does it.
+Result<void> SimulatedCloud::detach_by_hand(const std::string& eni) {
+  for (const sim::EniView& one : cloud_.enis()) {
+    if (one.id != eni) continue;
+    const sim::Reply reply = call({"ecs",
+                                   "DetachNetworkInterface",
+                                   {{"RegionId", cloud_.spec().region},
+                                    {"NetworkInterfaceId", eni},
+                                    {"InstanceId", one.instance}},
+                                   ""});
+    if (reply.status == 200) return {};
+  }
+  return make_error(Code::kInvalidConfig,
+                    "detach-by-hand: {} is no secondary ENI that is attached",
+                    eni);
+}
+
 Result<void> SimulatedCloud::tune(const std::string& key,
                                   const std::string& value) {
+  if (key == "detach-by-hand") return detach_by_hand(value);
   Result<void> done;
   cloud_.tune([&](sim::Knobs& knobs) { done = turn_knob(knobs, key, value); });
   server_->wake();

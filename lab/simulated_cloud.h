@@ -70,6 +70,7 @@ class SimulatedCloud {
  private:
   explicit SimulatedCloud(const Topology& topology);
   Result<void> build(const Topology& topology);
+  Result<void> detach_by_hand(const std::string& eni);
 
   SteadyClock clock_;
   sim::Cloud cloud_;

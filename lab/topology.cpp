@@ -1,6 +1,7 @@
 #include "lab/topology.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,12 @@ void get_optional(ObjectReader& reader, std::string_view key,
                   std::optional<IpAddr>& target) {
   if (!reader.has(key)) return;
   reader.get_parsed(key, target.emplace(), IpAddr::parse);
+}
+
+void get_optional(ObjectReader& reader, std::string_view key,
+                  std::optional<Cidr>& target) {
+  if (!reader.has(key)) return;
+  reader.get_parsed(key, target.emplace(), Cidr::parse_network);
 }
 
 void read_router(ObjectReader& reader, RouterSpec& out) {
@@ -38,9 +45,7 @@ void read_data_centre(ObjectReader& reader, DataCentre& out) {
   reader.get_parsed("switch", out.switch_address, IpAddr::parse);
   reader.get_int("asNumber", out.as_number, 1, 4294967294);
   reader.get_parsed_list("routes", out.routes, Cidr::parse_network);
-  if (reader.has("nodes6")) {
-    reader.get_parsed("nodes6", out.nodes6.emplace(), Cidr::parse_network);
-  }
+  get_optional(reader, "nodes6", out.nodes6);
   reader.each_member("routers",
                      [&](const std::string& name, ObjectReader& child) {
                        out.routers[name].name = name;
@@ -76,6 +81,11 @@ void read_v_switch(ObjectReader& reader, VSwitch& out) {
   reader.require("cidr");
   reader.get("id", out.id);
   reader.get_parsed("cidr", out.cidr, Cidr::parse_network);
+  get_optional(reader, "cidr6", out.cidr6);
+  if (out.cidr6 &&
+      (out.cidr6->addr().is_v4() || out.cidr6->prefix_len() > 64)) {
+    reader.fail("cidr6", "must be an IPv6 network of at least a /64");
+  }
   // Four addresses of every vSwitch are the cloud's own.
   if (!reader.failed() && out.cidr.size() < 8) {
     reader.fail("cidr", "is too small; a vSwitch has 8 addresses or more");
@@ -98,9 +108,16 @@ void read_vpc(ObjectReader& reader, Vpc& out) {
   reader.require("openApi");
   reader.get("id", out.id);
   reader.get_parsed("cidr", out.cidr, Cidr::parse_network);
+  get_optional(reader, "cidr6", out.cidr6);
   reader.get_parsed("openApi", out.open_api, IpAddr::parse);
   reader.get_parsed_list("routes", out.routes, Cidr::parse_network);
   reader.get("securityGroup", out.security_group);
+  reader.each_member("securityGroups", [&](const std::string& id,
+                                           ObjectReader& child) {
+    child.get_parsed_list("ingress", out.groups[id].ingress,
+                          Cidr::parse_network);
+    child.get_parsed_list("egress", out.groups[id].egress, Cidr::parse_network);
+  });
   reader.each_member("zones",
                      [&](const std::string& zone, ObjectReader& child) {
                        read_zone(child, out.zones[zone]);
@@ -170,6 +187,13 @@ Result<void> check_node(const Topology& topology, const NodeSpec& node) {
   if (!zone->second.host_v_switch.cidr.contains(node.address)) {
     return refuse("address", "must lie inside the zone's hostVSwitch");
   }
+  const auto& network6 = zone->second.host_v_switch.cidr6;
+  if (node.address6 && !(network6 && network6->contains(*node.address6))) {
+    return refuse("address6", "must lie inside the cidr6 of its hostVSwitch");
+  }
+  if (topology.vpc.cidr6 && !node.address6) {
+    return refuse("address6", "is wanted, since the VPC has a cidr6");
+  }
   return {};
 }
 
@@ -206,6 +230,16 @@ Result<void> check(const Topology& topology) {
                           "lie inside {}",
                           name, v_switch.id, topology.vpc.cidr.to_string());
       }
+      const auto& whole6 = topology.vpc.cidr6;
+      const bool inside6 =
+          whole6 && v_switch.cidr6 && whole6->contains(*v_switch.cidr6);
+      if (!inside6 && (whole6 || v_switch.cidr6)) {
+        return make_error(
+            Code::kInvalidConfig,
+            "/vpc/zones/{}: give VPC and vSwitch {} a cidr6 each, "
+            "the second inside the first, or neither",
+            name, v_switch.id);
+      }
     }
   }
   return {};
@@ -231,6 +265,14 @@ void read_lists(ObjectReader& root, Topology& out) {
 IpAddr VSwitch::gateway() const {
   const auto ip = cidr.first().plus(cidr.size() - 3);
   return ip.value_or(cidr.first());
+}
+
+std::optional<IpAddr> VSwitch::gateway6() const {
+  if (!cidr6) return std::nullopt;
+  std::array<std::uint8_t, 16> bytes{};
+  std::ranges::copy(cidr6->last().bytes(), bytes.begin());
+  bytes.back() = 0xf7;  // the last of a /64 ends in ff
+  return IpAddr::from_bytes(bytes);
 }
 
 const VSwitch* Vpc::find_v_switch(std::string_view v_switch_id) const {

@@ -59,9 +59,12 @@ struct Pool {
 struct VSwitch {
   std::string id;
   Cidr cidr;
+  std::optional<Cidr> cidr6;
 
-  /// The address of the VPC router: the third from the end.
+  /// The address of the VPC router: the third from the end, with IPv6 the
+  /// ninth.
   IpAddr gateway() const;
+  std::optional<IpAddr> gateway6() const;
 };
 
 struct Zone {
@@ -69,12 +72,20 @@ struct Zone {
   std::vector<VSwitch> pod_v_switches;  // empty: not given to the agents
 };
 
+/// What a security group admits beside the VPC's own networks.
+struct SecurityGroup {
+  std::vector<Cidr> ingress;
+  std::vector<Cidr> egress;
+};
+
 struct Vpc {
   std::string id;
   Cidr cidr;
-  IpAddr open_api;           // where the cloud's API answers
-  std::vector<Cidr> routes;  // route entries that point into the line
+  std::optional<Cidr> cidr6;  // pods get IPv6 addresses then
+  IpAddr open_api;            // where the cloud's API answers
+  std::vector<Cidr> routes;   // route entries that point into the line
   std::string security_group;
+  std::map<std::string, SecurityGroup> groups;  // others admit everything
   std::map<std::string, Zone> zones;
 
   /// nullptr when no zone has it.
@@ -94,9 +105,9 @@ struct NodeSpec {
   Site site = Site::kDataCentre;
   std::string zone;  // cloud only
   IpAddr address;
-  std::optional<IpAddr> address6;  // data centre only
-  std::uint32_t as_number = 0;     // what routers expect; 0: dataCentre's
-  std::string instance_type;       // cloud only
+  std::optional<IpAddr> address6;
+  std::uint32_t as_number = 0;  // what routers expect; 0: dataCentre's
+  std::string instance_type;    // cloud only
   std::map<std::string, std::string> labels;
   std::string product;       // what DMI says
   std::vector<Cidr> blocks;  // given to it by `blocks.assignments`

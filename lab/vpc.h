@@ -6,7 +6,9 @@
 //   - the fabric knows every owner's MAC: the node is never asked by ARP for
 //     a secondary address (permanent neighbours), and the gateway answers ARP
 //     for every address that exists (proxy ARP);
-//   - the data centre is reached through the VPC's route entries alone.
+//   - the data centre is reached through the VPC's route entries alone;
+//   - what an ENI's security groups do not admit is dropped, counted; answers
+//     pass.
 // Thread: the world's; nothing here locks.
 #pragma once
 
@@ -28,6 +30,7 @@ struct EniLink {
   Mac mac;
   std::string v_switch;
   std::vector<IpAddr> addresses;
+  std::vector<std::string> groups = {};  // security groups
 };
 
 class VpcNetwork {
@@ -49,7 +52,9 @@ class VpcNetwork {
                              const std::vector<IpAddr>& addresses);
 
   /// Packets dropped because their source was not the sender's.
-  Result<std::uint64_t> spoofed() const;
+  Result<std::uint64_t> spoofed() const { return counter("spoofed"); }
+  /// Packets dropped because a security group did not admit them.
+  Result<std::uint64_t> refused() const { return counter("refused"); }
 
  private:
   struct Plugged {
@@ -57,11 +62,15 @@ class VpcNetwork {
     Mac mac;
     IpAddr gateway;
     std::set<IpAddr> addresses;
+    bool confined = false;  // by its security groups
   };
 
   VpcNetwork(const Topology& topology, netlink::NetNs router)
       : topology_(&topology), router_(std::move(router)) {}
   Result<void> own(Plugged& eni, const std::set<IpAddr>& wanted);
+  Result<void> confine(Plugged& eni, const std::vector<std::string>& groups);
+  Result<void> set_free(Plugged& eni);
+  Result<std::uint64_t> counter(const std::string& name) const;
 
   const Topology* topology_;
   netlink::NetNs router_;

@@ -13,7 +13,7 @@ IpAddr metadata_address() {
 }  // 100.100.100.200
 
 EniLink link_of(const sim::EniView& eni) {
-  return {eni.id, eni.mac, eni.v_switch, eni.addresses};
+  return {eni.id, eni.mac, eni.v_switch, eni.addresses, eni.security_groups};
 }
 
 void tell(const Result<void>& done) {
@@ -65,6 +65,14 @@ Result<void> World::boot_cloud_node(Node& node) {
                            "addr add {} dev lo\n",
                            address.to_string(), v_switch->gateway().to_string(),
                            Cidr::host(metadata_address()).to_string())));
+  if (node.spec().address6) {
+    TRY(ip_batch(
+        node.ns(),
+        fmt::format("addr add {}/64 dev eth0 nodad\n"
+                    "route add ::/0 via {} dev eth0\n",
+                    node.spec().address6->to_string(),
+                    v_switch->gateway6().value_or(IpAddr()).to_string())));
+  }
   cloud_->serve_metadata(
       node.spec().name,
       TRY(listen_inside(node.ns(), metadata_address(), kHttp)));

@@ -90,6 +90,7 @@ std::string Region::add(const InstanceSpec& spec, Instant now) {
   wish.v_switch = spec.v_switch;
   wish.primary = spec.address;
   wish.security_groups = spec.security_groups;
+  if (spec.address_v6) wish.v6.named = {*spec.address_v6};
   const Outcome made = create(wish, "2026-01-01T00:00Z", now);
   if (made.fault) {
     return fmt::format("instance {}: {}: {}", spec.id, made.fault.code,

@@ -63,6 +63,7 @@ struct InstanceSpec {
   std::string role;  // RAM role bound to it; empty: none
   /// What the role may do, as in AccessKey; nullopt: everything.
   std::optional<std::set<std::string>> role_allows;
+  std::optional<IpAddr> address_v6 = {};  // of the primary ENI
 };
 
 struct AccessKey {

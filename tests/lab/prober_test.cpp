@@ -55,6 +55,14 @@ TEST_F(Prober, SeesBothFamiliesInBothDirections) {
   EXPECT_TRUE(std::ranges::all_of(*probes, &Probe::ok));
 }
 
+TEST_F(Prober, ManyProbesTakeSeveralRounds) {
+  const auto probes = sweep(endpoints("fd00::1", "fd00::2"), {.at_once = 1});
+
+  ASSERT_TRUE(probes.has_value()) << probes.error().details;
+  EXPECT_EQ(probes->size(), 4U);
+  EXPECT_TRUE(std::ranges::all_of(*probes, &Probe::ok));
+}
+
 TEST_F(Prober, ReportsASilentPairInsteadOfWaitingForEver) {
   ASSERT_TRUE(nft(b_,
                   "table inet t {\nchain c { type filter hook input "

@@ -75,6 +75,21 @@ TEST(Topology, RefusesANodeOutsideItsNetwork) {
   EXPECT_NE(error_of(cloud).find("/nodes/c1/address"), std::string::npos);
 }
 
+TEST(Topology, TheIpv6GatewayIsTheNinthAddressFromTheEnd) {
+  const VSwitch v_switch{"vsw-1", *Cidr::parse("172.16.16.0/20"),
+                         Cidr::parse("fd00:5::/64").value()};
+
+  EXPECT_EQ(v_switch.gateway6(), *IpAddr::parse("fd00:5::ffff:ffff:ffff:fff7"));
+}
+
+TEST(Topology, RefusesAVpcThatIsDualStackInPart) {
+  Json json = shipped();
+  json["vpc"]["cidr6"] = "fd00:5::/56";
+
+  EXPECT_NE(error_of(json).find("address6"), std::string::npos)
+      << error_of(json);
+}
+
 TEST(Topology, RefusesACloudNodeInAZoneNobodyDescribed) {
   Json json = shipped();
   json["nodes"]["c1"]["zone"] = "cn-lab-z";

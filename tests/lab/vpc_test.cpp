@@ -67,6 +67,36 @@ TEST_F(Vpc, RoutesBetweenVSwitches) {
   EXPECT_EQ(*vpc_->spoofed(), 0U);
 }
 
+TEST_F(Vpc, ASecurityGroupAdmitsEachDirectionByItself) {
+  const IpAddr far = *IpAddr::parse("10.0.9.9");
+  topology_.vpc.groups["sg-in"] = {.ingress = {*Cidr::parse("10.0.9.0/24")},
+                                   .egress = {}};
+  vpc_.emplace(*VpcNetwork::build(topology_));
+  a_ = *netlink::NetNs::create();
+  b_ = *netlink::NetNs::create();
+  primary_a_.groups = {"sg-in"};
+  primary_b_.addresses.push_back(far);
+  plug(a_, primary_a_, "172.16.0.253");
+  plug(b_, primary_b_, "172.16.1.253");
+  ASSERT_TRUE(ip_batch(b_,
+                       "addr add 10.0.9.9/32 dev eth0\n"
+                       "route replace default via 172.16.1.253 src "
+                       "10.0.9.9\n")
+                  .has_value());
+
+  std::vector<Endpoint> endpoints;
+  endpoints.push_back(
+      {"a", primary_a_.addresses, *netlink::NetNs::open(a_.path())});
+  endpoints.push_back({"b", {far}, *netlink::NetNs::open(b_.path())});
+  const auto probes =
+      *sweep(endpoints, {.limit = std::chrono::milliseconds(1500)});
+
+  EXPECT_FALSE(probes[0].ok());  // a to b: no egress
+  EXPECT_TRUE(probes[1].ok()) << probes[1].error;
+  EXPECT_GT(*vpc_->refused(), 0U);
+  EXPECT_TRUE(vpc_->detach("eni-a").has_value());
+}
+
 TEST_F(Vpc, APluggedEniIsABareLinkWithTheCloudsMac) {
   const EniLink eni{"eni-2",
                     *Mac::parse("00:16:3e:00:00:09"),
