@@ -270,6 +270,10 @@ void Daemon::wire_views() {
       .metrics = metrics_,
       .node_name = documents_->node_name(),
       .views = {{"/v1/node", [this] { return placement_->describe(); }},
+                {"/v1/pods",
+                 [this] {
+                   return names_json(kube_ ? kube_->pod_names() : std::nullopt);
+                 }},
                 {"/v1/ipam",
                  [this] {
                    Supplier* supplier = placement_->supplier();

@@ -108,76 +108,88 @@ void Decisions::refused(const ipam::Attachment& attachment, const Error& why) {
   ++note.refused->count;
 }
 
+Json Decisions::json_of(const Grounds& grounds) {
+  return {{"at", second_time(grounds.at)},
+          {"mode", grounds.mode},
+          {"why", grounds.why},
+          {"addresses", grounds.addresses},
+          {"source", grounds.source},
+          {"asked", grounds.asked}};
+}
+
+Json Decisions::json_of(const Refusal& refusal) {
+  Json json = reason_json(refusal.why);
+  json["count"] = refusal.count;
+  json["containerID"] = refusal.container_id;
+  json["first"] = second_time(refusal.first);
+  json["last"] = second_time(refusal.last);
+  return json;
+}
+
+Json Decisions::held_by(const std::string& pod, const Note* note) const {
+  Json held = Json::array();
+  for (const auto& [key, row] : deps_.ledger.held()) {
+    if (name_of(row.attachment.pod) != pod) continue;
+    Json one = parsed(rpc::to_json(row));
+    if (note != nullptr && note->given.contains(key)) {
+      one["decided"] = json_of(note->given.at(key));
+    }
+    one["earlierBoot"] = deps_.ledger.stale().contains(key);
+    held.push_back(std::move(one));
+  }
+  return held;
+}
+
+Json Decisions::released_by(const Note& note) const {
+  Json released = Json::array();
+  for (const auto& [key, grounds] : note.given) {
+    if (deps_.ledger.find(key) != nullptr) continue;
+    released.push_back(json_of(grounds));
+    released.back()["containerID"] = key.container_id;
+  }
+  return released;
+}
+
+Json Decisions::now_json(const rpc::Status& status) {
+  return {{"ready", status.ready},
+          {"mode", status.mode},
+          {"modeWhy", status.mode_why},
+          {"zone", status.zone},
+          {"free", status.free},
+          {"held", status.held},
+          {"cooling", status.cooling},
+          {"why", status.ready ? Json(nullptr) : reason_json(status.why)}};
+}
+
 Result<std::string> Decisions::explain(std::string_view body) const {
   const Asked asked = TRY(parse_asked(body));
   const std::string pod = asked.name_space + "/" + asked.name;
   const Note* note = find(pod);
   const rpc::Status status = deps_.status();
-  Json held = Json::array();
-  const auto grounds_json = [](const Grounds& grounds) {
-    return Json{{"at", second_time(grounds.at)},
-                {"mode", grounds.mode},
-                {"why", grounds.why},
-                {"addresses", grounds.addresses},
-                {"source", grounds.source},
-                {"asked", grounds.asked}};
-  };
-  std::set<ipam::AttachmentKey> held_keys;
-  for (const auto& [key, row] : deps_.ledger.held()) {
-    if (name_of(row.attachment.pod) != pod) continue;
-    held_keys.insert(key);
-    Json one = parsed(rpc::to_json(row));
-    if (note != nullptr && note->given.contains(key)) {
-      one["decided"] = grounds_json(note->given.at(key));
-    }
-    one["earlierBoot"] = deps_.ledger.stale().contains(key);
-    held.push_back(std::move(one));
-  }
+  const Json held = held_by(pod, note);
   Json waiting = Json::array();
   for (const ipam::Attachment& one : deps_.waiting()) {
     if (name_of(one.pod) == pod) waiting.push_back(one.key.container_id);
   }
-  Json released = Json::array();
-  Json refusal(nullptr);
-  if (note != nullptr) {
-    for (const auto& [key, grounds] : note->given) {
-      if (held_keys.contains(key)) continue;
-      released.push_back(grounds_json(grounds));
-      released.back()["containerID"] = key.container_id;
-    }
-    if (note->refused) {
-      refusal = reason_json(note->refused->why);
-      refusal["count"] = note->refused->count;
-      refusal["containerID"] = note->refused->container_id;
-      refusal["first"] = second_time(note->refused->first);
-      refusal["last"] = second_time(note->refused->last);
-    }
-  }
+  const bool was_refused = note != nullptr && note->refused;
+  const Json released = note == nullptr ? Json::array() : released_by(*note);
   const auto pods = deps_.pods();
-  const char* verdict = !held.empty()        ? "held"
-                        : !waiting.empty()   ? "waiting"
-                        : !refusal.is_null() ? "refused"
-                        : !released.empty()  ? "released"
-                                             : "none";
+  const char* verdict = !held.empty()       ? "held"
+                        : !waiting.empty()  ? "waiting"
+                        : was_refused       ? "refused"
+                        : !released.empty() ? "released"
+                                            : "none";
   return dump_json(
       {{"pod", pod},
        {"node", status.node},
        {"verdict", verdict},
-       {"held", std::move(held)},
+       {"held", held},
        {"waiting", std::move(waiting)},
-       {"refused", std::move(refusal)},
-       {"released", std::move(released)},
+       {"refused", was_refused ? json_of(*note->refused) : Json(nullptr)},
+       {"released", released},
        {"knownToAPI", pods ? Json(pods->contains(pod)) : Json(nullptr)},
        {"since", second_time(began_)},
-       {"now",
-        {{"ready", status.ready},
-         {"mode", status.mode},
-         {"modeWhy", status.mode_why},
-         {"zone", status.zone},
-         {"free", status.free},
-         {"held", status.held},
-         {"cooling", status.cooling},
-         {"why", status.ready ? Json(nullptr) : reason_json(status.why)}}}});
+       {"now", now_json(status)}});
 }
 
 }  // namespace linsey::agent

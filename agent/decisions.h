@@ -17,8 +17,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/result.h"
 #include "ipam/ledger.h"
 #include "ipam/types.h"
@@ -78,6 +81,11 @@ class Decisions {
 
   Note& note_of(const ipam::Pod& pod);
   const Note* find(const std::string& pod) const;
+  static Json json_of(const Grounds& grounds);
+  static Json json_of(const Refusal& refusal);
+  static Json now_json(const rpc::Status& status);
+  Json held_by(const std::string& pod, const Note* note) const;
+  Json released_by(const Note& note) const;
 
   DecisionDeps deps_;
   Wall began_;

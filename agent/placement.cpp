@@ -258,6 +258,7 @@ std::string Placement::describe() const {
   }
   return dump_json(
       {{"node", documents.node_name()},
+       {"version", LINSEY_VERSION},
        {"mode", supplied_ ? Json(name(*supplied_)) : Json(nullptr)},
        {"rule", verdict_ ? Json(verdict_->rule) : Json(nullptr)},
        {"why", verdict_ ? Json(verdict_->why) : Json(nullptr)},

@@ -72,4 +72,8 @@ std::string ledger_json(const ipam::Ledger& ledger, const std::string& supply,
                     {"supply", parsed(supply)}});
 }
 
+std::string names_json(const std::optional<std::set<std::string>>& names) {
+  return names ? dump_json(Json(*names)) : "null";
+}
+
 }  // namespace linsey::agent

@@ -12,7 +12,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "conf/agent_config.h"
+#include "ctl/completion.h"
 #include "ctl/explain.h"
+#include "ctl/options.h"
 #include "ctl/preflight.h"
 #include "ctl/report.h"
 #include "rpc/client.h"
@@ -20,45 +22,6 @@
 
 namespace linsey::ctl {
 namespace {
-
-constexpr int kFine = 0;
-constexpr int kFindings = 1;
-constexpr int kCannot = 2;
-
-struct Options {
-  std::string socket = "/run/linsey/agent.sock";
-  std::string output = "text";
-  double timeout = 5;
-  bool all = false;
-  std::string file;
-  std::string pod;  // NAMESPACE/NAME
-  PreflightOptions preflight;
-  bool cancel = false;
-  bool no_wait = false;
-  double limit = -1;  // of drain-routes, in seconds; below 0: bgp.drain's
-
-  bool json() const { return output == "json"; }
-};
-
-rpc::Client client_of(const Options& options) {
-  const auto timeout = std::chrono::duration_cast<Duration>(
-      std::chrono::duration<double>(options.timeout));
-  return rpc::Client(
-      {.socket = options.socket,
-       .connect_wait = std::min<Duration>(timeout, std::chrono::seconds(1)),
-       .timeout = timeout});
-}
-
-Result<Json> view(const Options& options, const std::string& path) {
-  rpc::Client client = client_of(options);
-  const std::string body = TRY(client.get(path));
-  return TRY(
-      context(parse_json(body), "answer of {} to {}", options.socket, path));
-}
-
-std::string pretty(const Json& json) {
-  return dump_json(json, 2) + "\n";
-}
 
 Outcome outcome(const Report& report) {
   return {report.findings ? kFindings : kFine, report.text, ""};
@@ -218,17 +181,6 @@ Result<Outcome> run_preflight(const Options& options) {
   return outcome(TRY(preflight(asked)));
 }
 
-Result<Outcome> version(const Options& options) {
-  Outcome result;
-  result.out = fmt::format("linseyctl {} (protocol {})\n", LINSEY_VERSION,
-                           rpc::kProtocol);
-  if (options.json()) {
-    result.out =
-        pretty({{"version", LINSEY_VERSION}, {"protocol", rpc::kProtocol}});
-  }
-  return result;
-}
-
 Outcome failed(const Options& options, const Error& error) {
   Outcome result;
   result.exit_code = kCannot;
@@ -257,6 +209,49 @@ void declare_preflight(CLI::App& app, Options& options, AddCommand command) {
   command(sub, run_preflight);
 }
 
+template <typename AddCommand>
+void declare_ipam_check(CLI::App& ipam, Options& options, AddCommand command) {
+  CLI::App* sub = ipam.add_subcommand(
+      "check", "do ledger, kernel, API server, cloud and routes agree?");
+  CLI::Option* plan =
+      sub->add_flag("--plan", options.plan, "say what would be done about it");
+  sub->add_option("--apply", options.apply,
+                  "do it; the hash that --plan printed")
+      ->excludes(plan);
+  sub->add_option("--settle", options.settle,
+                  "seconds between the two looks that must agree")
+      ->check(CLI::Range(0.0, 60.0))
+      ->capture_default_str();
+  command(sub, ipam_check);
+}
+
+void declare(CLI::App& app, Options& options, Command& chosen);
+
+void add_words(const CLI::App& app, const std::string& path, Words& words) {
+  std::vector<std::string>& own = words[path];
+  for (const CLI::App* sub : app.get_subcommands({})) {
+    own.push_back(sub->get_name());
+    add_words(*sub,
+              path.empty() ? sub->get_name() : path + " " + sub->get_name(),
+              words);
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_positional() && !option->get_lnames().empty()) {
+      own.push_back("--" + option->get_lnames().front());
+    }
+  }
+}
+
+Result<Outcome> completion(const Options& options) {
+  Options unused;
+  Command none = nullptr;
+  CLI::App app("", "linseyctl");
+  declare(app, unused, none);
+  Words words;
+  add_words(app, "", words);
+  return Outcome{kFine, TRY(completion_script(options.shell, words)), ""};
+}
+
 /// Declares the command line. The chosen command is left in `chosen`.
 void declare(CLI::App& app, Options& options, Command& chosen) {
   app.require_subcommand(1);
@@ -281,11 +276,14 @@ void declare(CLI::App& app, Options& options, Command& chosen) {
   CLI::App* show = ipam->add_subcommand("show", "who holds which address");
   show->add_flag("--all", options.all, "list free addresses too");
   command(show, ipam_show);
+  declare_ipam_check(*ipam, options, command);
   CLI::App* node = app.add_subcommand("node", "what this node is");
   node->require_subcommand(1);
   command(node->add_subcommand("status",
                                "mode, evidence, blocks and peers, or ENIs"),
           node_status);
+  command(node->add_subcommand("mode", "bgp or eni, and what speaks for it"),
+          node_mode);
   CLI::App* drain = node->add_subcommand(
       "drain-routes", "let traffic go, then withdraw this node's routes");
   drain->add_flag("--cancel", options.cancel, "bring the routes back");
@@ -311,7 +309,22 @@ void declare(CLI::App& app, Options& options, Command& chosen) {
   check->add_option("FILE", options.file, "an agent.json")->required();
   command(check, config_check);
   declare_preflight(app, options, command);
-  command(app.add_subcommand("version", "print the version"), version);
+  CLI::App* about = app.add_subcommand(
+      "version", "of this program, the agent and the plugin; do they differ?");
+  about->add_option("--bin-dir", options.bin_dir, "the runtime's plugins");
+  command(about, version);
+  CLI::App* bundle = app.add_subcommand(
+      "diag", "write what is to be known of this node, without secrets");
+  bundle->add_option("-f,--file", options.bundle,
+                     "the archive (linsey-diag.tar)");
+  bundle->add_option("--config", options.config, "the agent's configuration");
+  command(bundle, diag);
+  CLI::App* shell = app.add_subcommand(
+      "completion", "a script that completes these words in a shell");
+  shell->add_option("SHELL", options.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command(shell, completion);
 }
 
 }  // namespace

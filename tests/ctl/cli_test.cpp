@@ -15,6 +15,7 @@ namespace linsey::ctl {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const char* const kReady =
     R"({"ready": true, "node": "m1", "mode": "bgp", "modeWhy": "", "zone": "",
@@ -180,6 +181,79 @@ TEST_F(Linseyctl, ConfigCheckExitsWith2WhenTheFileCannotBeRead) {
 TEST_F(Linseyctl, VersionNeedsNoAgent) {
   EXPECT_THAT(run({"version"}).out, HasSubstr("linseyctl "));
   EXPECT_EQ((*parse_json(run({"version", "-o", "json"}).out))["protocol"], 1);
+}
+
+TEST_F(Linseyctl, VersionWarnsOfAnAgentOfAnotherVersion) {
+  const Outcome outcome =
+      with_agent({{"/v1/node", rpc::ok(R"({"version": "9.9.9"})")}},
+                 {"version", "--bin-dir", dir_ / "none"});
+
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("linseyd   9.9.9"));
+  EXPECT_THAT(outcome.out, HasSubstr("versions differ"));
+}
+
+TEST_F(Linseyctl, NodeModeListsTheVotes) {
+  const char* const node =
+      R"({"node": "m1", "mode": null, "why": null,
+          "quarantine": {"code": "ModeConflict", "msg": "ModeConflict: no"},
+          "evidence": [{"source": "dmi", "vote": "against", "text": "ECS"}]})";
+
+  const Outcome outcome =
+      with_agent({{"/v1/node", rpc::ok(node)}}, {"node", "mode"});
+
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("m1: not decided"));
+  EXPECT_THAT(outcome.out, HasSubstr("against  dmi"));
+  EXPECT_THAT(outcome.out, HasSubstr("no address is given: ModeConflict"));
+}
+
+TEST_F(Linseyctl, CompletionKnowsEveryCommand) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const Outcome outcome = run({"completion", shell});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    for (const char* word :
+         {"preflight", "explain", "drain-routes", "--plan"}) {
+      EXPECT_THAT(outcome.out, HasSubstr(word)) << shell;
+    }
+  }
+  EXPECT_EQ(run({"completion", "tcsh"}).exit_code, 2);
+}
+
+TEST_F(Linseyctl, CompletionForBashOffersWhatFollows) {
+  ASSERT_TRUE(write_file_atomic(dir_ / "c", run({"completion", "bash"}).out));
+  Command command;
+  command.argv = {"bash", "-c",
+                  ". " + (dir_ / "c") +
+                      "; COMP_WORDS=(linseyctl ipam c); COMP_CWORD=2; "
+                      "_linseyctl; echo ${COMPREPLY[@]}"};
+
+  const Result<Finished> done = linsey::run(command);
+
+  ASSERT_TRUE(done) << done.error().msg;
+  EXPECT_EQ(done->out, "check\n") << done->err;
+}
+
+TEST_F(Linseyctl, ABundleHasNoSecretAndNamesWhatIsMissing) {
+  ASSERT_TRUE(write_file_atomic(dir_ / "pw", "tops3cret\n"));
+  ASSERT_TRUE(write_file_atomic(
+      dir_ / "agent.json",
+      R"({"bgp": {"peers": [{"passwordFile": ")" + (dir_ / "pw") +
+          R"("}], "bird": {"configFile": ")" + (dir_ / "bird.conf") +
+          R"("}}, "cni": {"confDir": ")" + (dir_ / "net.d") + "\"}}"));
+  ASSERT_TRUE(write_file_atomic(dir_ / "bird.conf", "password \"tops3cret\";"));
+
+  const Outcome outcome = with_agent(
+      {{"/v1/status", rpc::ok(R"({"note": "tops3cret"})")},
+       {"/v1/node", rpc::ok(R"({"token": "other"})")}},
+      {"diag", "-f", dir_ / "b.tar", "--config", dir_ / "agent.json"});
+
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string bundle = read_file(dir_ / "b.tar").value();
+  EXPECT_THAT(bundle, Not(HasSubstr("tops3cret")));
+  EXPECT_THAT(bundle, Not(HasSubstr("\"other\"")));
+  EXPECT_THAT(bundle, HasSubstr("kernel/routes.txt"));
+  EXPECT_THAT(bundle, HasSubstr("agent/ipam.json: "));  // in errors.txt
 }
 
 TEST_F(Linseyctl, HelpExitsWith0AndNamesTheExitCodes) {

@@ -11,7 +11,6 @@ namespace linsey::ctl {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 Json held(const char* allocation) {
   Json json = *parse_json(R"({
