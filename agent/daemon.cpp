@@ -151,19 +151,19 @@ PortHooks Daemon::port_hooks() {
 HeldHooks Daemon::held_hooks() {
   return {.put =
               [this](const ipam::Held& held) {
-                held_files_->put(held);
+                held_table_->put(held);
                 const Standing& standing = service_->standing();
                 decisions_->given(held, standing.mode, standing.why);
               },
           .drop =
               [this](const ipam::AttachmentKey& key) {
-                const Result<void> dropped = held_files_->drop(key);
+                const Result<void> dropped = held_table_->drop(key);
                 if (!dropped) log::warn("{}", to_string(dropped.error()));
               }};
 }
 
 void Daemon::wire_service() {
-  held_files_.emplace(documents_->config().socket);
+  held_table_.emplace(documents_->config().socket);
   service_ = std::make_unique<Service>(ServiceDeps{
       .loop = loop_,
       .clock = clock_,
@@ -338,7 +338,7 @@ Result<void> Daemon::run() {
   TRY(reconciler_->at_start(kernel_is_witness_));
   const Result<void> restored = ports_->restore(ledger_.held());
   if (!restored) log::error("{}", to_string(restored.error()));
-  TRY(held_files_->restore(ledger_.held()));
+  TRY(held_table_->restore(ledger_.held()));
   notes_->start();
   TRY(api_->listen(config.socket, config.metrics_listen));
   log::info("linseyd serves node {} on {}", documents_->node_name(),

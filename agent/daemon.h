@@ -28,7 +28,7 @@
 #include "base/result.h"
 #include "ipam/store.h"
 #include "netlink/nft.h"
-#include "rpc/held_files.h"
+#include "rpc/held_table.h"
 
 namespace linsey::agent {
 
@@ -82,7 +82,7 @@ class Daemon {
   std::unique_ptr<Forgetter> forgetter_;
   std::optional<netlink::Nft> nft_;
   std::unique_ptr<HostPorts> ports_;
-  std::optional<rpc::HeldFiles> held_files_;
+  std::optional<rpc::HeldTable> held_table_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<Decisions> decisions_;
   std::unique_ptr<Reconciler> reconciler_;

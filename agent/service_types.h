@@ -46,7 +46,7 @@ struct PortHooks {
       [](const ipam::AttachmentKey&) { return Result<void>(); };
 };
 
-/// What CHECK reads without asking us (rpc/held_files.h); by default nothing.
+/// What CHECK reads without asking us (rpc/held_table.h); by default nothing.
 struct HeldHooks {
   /// After an ADD was answered.
   std::function<void(const ipam::Held&)> put = [](const ipam::Held&) {};

@@ -3,6 +3,7 @@
 
 #include "base/sha1.h"
 #include "datapath/plan.h"
+#include "ipam/key.h"
 
 namespace linsey::datapath {
 namespace {
@@ -12,14 +13,8 @@ constexpr std::size_t kOwnDigits = 12;
 // An alias has 255 bytes at most; no container id begins with "~".
 constexpr std::size_t kLongestId = 200;
 
-/// A zero byte can stand in none of the parts, so keys cannot run together.
 std::string key_digest(const ipam::AttachmentKey& key) {
-  std::string text = key.network;
-  text.push_back('\0');
-  text += key.container_id;
-  text.push_back('\0');
-  text += key.ifname;
-  return sha1_hex(text);
+  return sha1_hex(ipam::joined(key));
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "plugin/release_note.h"
-#include "rpc/held_files.h"
+#include "rpc/held_table.h"
 
 namespace linsey::plugin {
 namespace {
@@ -72,8 +72,9 @@ rpc::Client agent_for_status(const Call& call) {
 }
 
 Result<ipam::Held> held_of(const Call& call) {
-  const rpc::HeldFiles files(call.conf.agent_socket);
-  if (auto held = files.find(call.key())) return *std::move(held);
+  if (auto held = rpc::find_held(call.conf.agent_socket, call.key())) {
+    return *std::move(held);
+  }
   return agent_for_add(call).check(call.key());
 }
 
