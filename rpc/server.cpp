@@ -47,6 +47,7 @@ struct Server::Connection {
   UniqueFd fd;
   bool tcp = false;
   State state = State::kReceiving;
+  bool watched = false;
   std::string bytes;     // received, or still to be sent
   std::size_t sent = 0;  // of them
   std::uint64_t timer = 0;
@@ -86,6 +87,15 @@ Result<void> Server::add_listener(UniqueFd fd, bool tcp) {
 }
 
 void Server::accept_all(Listener& listener) {
+  const RequestId first = next_id_;
+  accept_some(listener);
+  // A client sends right after it connected: its request is mostly there.
+  for (RequestId id = first; id < next_id_; ++id) {
+    ready(id, EPOLLIN);
+  }
+}
+
+void Server::accept_some(const Listener& listener) {
   while (pause_timer_ == 0) {
     if (connections_.size() >= limits_.connections) return pause_accepting();
     UniqueFd fd(accept4(listener.fd.get(), nullptr, nullptr,
@@ -136,9 +146,18 @@ void Server::open_connection(UniqueFd fd, bool tcp) {
   connection->tcp = tcp;
   connection->fd = std::move(fd);
   connection->timer = io_.after(limits_.receive, [this, id] { drop(id); });
-  io_.watch(connection->fd.get(), EPOLLIN,
-            [this, id](std::uint32_t events) { ready(id, events); });
   connections_.emplace(id, std::move(connection));
+}
+
+void Server::wait_for(Connection& connection, std::uint32_t events) {
+  const int fd = connection.fd.get();
+  if (std::exchange(connection.watched, true)) {
+    io_.modify(fd, events);
+    return;
+  }
+  io_.watch(fd, events, [this, id = connection.id](std::uint32_t happened) {
+    ready(id, happened);
+  });
 }
 
 void Server::ready(RequestId id, std::uint32_t events) {
@@ -164,7 +183,10 @@ void Server::receive(Connection& connection) {
   for (;;) {
     const ssize_t n = recv(connection.fd.get(), chunk, sizeof chunk, 0);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) return;
+    if (n < 0 && errno == EAGAIN) {
+      if (!connection.watched) wait_for(connection, EPOLLIN);
+      return;
+    }
     if (n <= 0) return drop(connection.id);
     connection.bytes.append(chunk, static_cast<std::size_t>(n));
     Result<std::optional<Request>> request = parse_request(connection.bytes);
@@ -178,7 +200,6 @@ void Server::dispatch(Connection& connection, Result<Request> request) {
   io_.cancel(std::exchange(connection.timer, 0));
   connection.state = Connection::State::kWaiting;
   connection.bytes.clear();
-  io_.modify(connection.fd.get(), EPOLLRDHUP);
   if (!request) {
     (void)answer(id, failure(request.error()));
     return;
@@ -190,6 +211,12 @@ void Server::dispatch(Connection& connection, Result<Request> request) {
     return;
   }
   hooks_.request(id, *request);
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;  // answered at once
+  Connection& waiting = *it->second;
+  if (waiting.state == Connection::State::kWaiting) {
+    wait_for(waiting, EPOLLRDHUP);
+  }
 }
 
 bool Server::answer(RequestId id, const Response& response) {
@@ -209,7 +236,6 @@ bool Server::send(Connection& connection, std::string bytes) {
   connection.state = Connection::State::kSending;
   connection.bytes = std::move(bytes);
   connection.timer = io_.after(limits_.send, [this, id] { drop(id); });
-  io_.modify(connection.fd.get(), EPOLLOUT);
   return send_more(connection);
 }
 
@@ -221,6 +247,7 @@ bool Server::send_more(Connection& connection) {
     if (n >= 0) {
       connection.sent += static_cast<std::size_t>(n);
     } else if (errno == EAGAIN) {
+      wait_for(connection, EPOLLOUT);
       return true;
     } else if (errno != EINTR) {
       drop(connection.id);
@@ -236,7 +263,7 @@ void Server::drop(RequestId id) {
   if (it == connections_.end()) return;
   Connection& connection = *it->second;
   if (connection.timer != 0) io_.cancel(connection.timer);
-  io_.unwatch(connection.fd.get());
+  if (connection.watched) io_.unwatch(connection.fd.get());
   connections_.erase(it);
 }
 

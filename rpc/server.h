@@ -88,7 +88,9 @@ class Server {
 
   Result<void> add_listener(UniqueFd fd, bool tcp);
   void accept_all(Listener& listener);
+  void accept_some(const Listener& listener);
   void open_connection(UniqueFd fd, bool tcp);
+  void wait_for(Connection& connection, std::uint32_t events);
   void ready(RequestId id, std::uint32_t events);
   void receive(Connection& connection);
   void dispatch(Connection& connection, Result<Request> request);
