@@ -12,6 +12,7 @@ namespace linsey::agent {
 namespace {
 
 constexpr Duration kDeadline = std::chrono::seconds(5);
+constexpr Duration kGather = std::chrono::milliseconds(5);
 
 }  // namespace
 
@@ -37,6 +38,7 @@ HostLinks::HostLinks(Loop& loop, netlink::Socket socket,
 HostLinks::~HostLinks() {
   *alive_ = false;
   if (monitor_) loop_.unwatch(monitor_->fd());
+  loop_.cancel(gathering_);
   for (const auto& [index, dying] : dying_) {
     loop_.cancel(dying.deadline);
   }
@@ -97,6 +99,7 @@ void HostLinks::wait_for(const datapath::TakenDown& taken, TeardownDone done) {
     done(taken.addresses);
     return;
   }
+  listen_again();
   const int index = taken.link_index;
   Dying& dying = dying_[index];
   dying.seen.insert(dying.seen.end(), taken.addresses.begin(),
@@ -131,6 +134,24 @@ void HostLinks::reap() {
 }
 
 void HostLinks::on_readable() {
+  if (!dying_.empty()) {
+    read_events();
+    return;
+  }
+  loop_.modify(monitor_->fd(), 0);
+  gathering_ = loop_.after(kGather, "link events", [this] {
+    listen_again();
+    read_events();
+  });
+}
+
+void HostLinks::listen_again() {
+  if (gathering_ == 0) return;
+  loop_.cancel(std::exchange(gathering_, 0));
+  loop_.modify(monitor_->fd(), EPOLLIN);
+}
+
+void HostLinks::read_events() {
   const Result<void> drained = monitor_->drain();
   if (!drained) log::warn("link events: {}", to_string(drained.error()));
 }

@@ -1,6 +1,10 @@
 // HostLinks: the host's links as the agent's loop sees them. It takes paths
 // down and has links deleted, and knows when they are gone.
 //
+// An ADD makes several link events, and reading them would delay its answer
+// where the agent and the plugin share a processor: while nobody waits for a
+// link to go, events are left alone for kGather and read together.
+//
 // Gone means gone from view: the kernel's RTM_DELLINK event, ~0.6 ms after the
 // request, and not its acknowledgement ~25 ms later (netlink/reaper.h). All
 // links taken down in one turn of the loop share one group delete. Nothing
@@ -54,6 +58,8 @@ class HostLinks {
   void reap();
   void on_event(const netlink::Event& event);
   void on_readable();
+  void read_events();
+  void listen_again();
   void look_at_all();
   bool is_gone(int link_index);
   void gone(int link_index);
@@ -65,6 +71,7 @@ class HostLinks {
   std::unique_ptr<netlink::Monitor> monitor_;
   netlink::Monitor::Callback callback_;
   std::map<int, Dying> dying_;
+  Loop::TimerId gathering_ = 0;  // events are not watched while it is set
   bool reap_posted_ = false;
   /// Posts of reaper threads outlive nothing: they look at this first.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
