@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <thread>
 #include <utility>
@@ -21,6 +22,20 @@ ipam::LedgerOptions ledger_options(const conf::AgentConfig& config) {
   options.cool_down = config.ipam.cool_down;
   options.cool_down_min = config.ipam.cool_down_min;
   return options;
+}
+
+/// Short enough for a walk and its repetitions to end before any cool-down.
+Duration gather_time(const ipam::LedgerOptions& options) {
+  return std::min<Duration>(std::chrono::seconds(1), options.cool_down_min / 8);
+}
+
+/// Of those that cool: an agent that was killed may have had no time for it.
+std::vector<IpAddr> cooling(const ipam::Ledger& ledger, Instant now) {
+  std::vector<IpAddr> addresses;
+  for (const ipam::AddressRow& row : ledger.rows(now)) {
+    if (row.state == ipam::State::kCooling) addresses.push_back(row.address);
+  }
+  return addresses;
 }
 
 sigset_t ending_signals() {
@@ -119,7 +134,8 @@ void Daemon::wire_ports() {
       .loop = loop_,
       .worker = kernel_worker_,
       .metrics = metrics_,
-      .cool_down = [this] { return ledger_.options().cool_down; }});
+      .cool_down = [this] { return ledger_.options().cool_down; },
+      .gather = [this] { return gather_time(ledger_.options()); }});
   ports_ = std::make_unique<HostPorts>(
       [this](const std::string& script) -> Result<void> {
         if (!nft_) nft_ = TRY(netlink::Nft::open());
@@ -339,6 +355,7 @@ Result<void> Daemon::run() {
   const Result<void> restored = ports_->restore(ledger_.held());
   if (!restored) log::error("{}", to_string(restored.error()));
   TRY(held_table_->restore(ledger_.held()));
+  forgetter_->forget(cooling(ledger_, clock_.now()));
   notes_->start();
   TRY(api_->listen(config.socket, config.metrics_listen));
   log::info("linseyd serves node {} on {}", documents_->node_name(),

@@ -42,21 +42,25 @@ Forgetter::~Forgetter() {
 
 void Forgetter::forget(const std::vector<IpAddr>& addresses) {
   waiting_.addresses.insert(addresses.begin(), addresses.end());
-  run();
+  if (waiting_.empty() || running_ || timer_ != 0) return;
+  run_in(deps_.gather());
 }
 
 void Forgetter::forget_udp(std::uint16_t port) {
   waiting_.udp_ports.insert(port);
-  run();
+  if (!running_) run();
+}
+
+void Forgetter::run_in(Duration delay) {
+  timer_ = deps_.loop.after(delay, "forget connections", [this] { run(); });
 }
 
 void Forgetter::run() {
-  if (running_ || waiting_.empty()) return;
+  deps_.loop.cancel(std::exchange(timer_, 0));
   running_ = true;
   netlink::Stale stale = std::exchange(waiting_, {});
   deps_.worker.submit([stale, forget = deps_.forget] { return forget(stale); },
                       [this, stale](const Result<std::size_t>& forgotten) {
-                        running_ = false;
                         if (!forgotten) {
                           failed(stale, forgotten.error());
                           return;
@@ -66,8 +70,14 @@ void Forgetter::run() {
                         deps_.metrics.count(
                             "linsey_forgotten_connections_total", {},
                             static_cast<double>(*forgotten));
-                        run();
+                        ended();
                       });
+}
+
+void Forgetter::ended() {
+  running_ = false;
+  if (waiting_.empty()) return;
+  run_in(waiting_.udp_ports.empty() ? deps_.gather() : Duration::zero());
 }
 
 void Forgetter::failed(netlink::Stale stale, const Error& error) {
@@ -78,17 +88,13 @@ void Forgetter::failed(netlink::Stale stale, const Error& error) {
     ++failures_;
     waiting_.addresses.merge(stale.addresses);
     waiting_.udp_ports.merge(stale.udp_ports);
-    running_ = true;  // what comes meanwhile waits as well
-    timer_ = deps_.loop.after(kAgain, "forget connections", [this] {
-      running_ = false;
-      run();
-    });
+    run_in(kAgain);  // what comes meanwhile waits as well
     return;
   }
   failures_ = 0;
   if (possible_) warn(error);
   possible_ = false;
-  run();
+  ended();
 }
 
 void Forgetter::warn(const Error& error) const {

@@ -1,6 +1,8 @@
 // Forgetter: has the kernel forget flows of addresses that were given back and
-// of UDP ports that were just mapped, before their cool-down can end. One walk
-// of the connection table serves all that came while the last one ran.
+// of UDP ports that were just mapped, before their cool-down can end. A walk of
+// the connection table costs the kernel 10 ms and more, however few entries
+// there are, so one serves all that came within `gather` or while the last one
+// ran. A port's flows go astray until it is done: that waits for nothing.
 //
 // A walk that failed is repeated a little later, twice at most, so that it can
 // never meet the address's next holder. Where the kernel refuses for good the
@@ -26,6 +28,8 @@ struct ForgetterDeps {
   Worker& worker;
   Metrics& metrics;
   std::function<Duration()> cool_down;
+  /// How long an address may wait for others; far below any cool-down.
+  std::function<Duration()> gather;
   /// How long an unanswered connection lives, in seconds; not there: the
   /// kernel tracks none.
   std::string syn_sent_file =
@@ -47,16 +51,18 @@ class Forgetter {
   bool possible() const { return possible_; }
 
  private:
+  void run_in(Duration delay);
   void run();
+  void ended();
   void failed(netlink::Stale stale, const Error& error);
   void warn(const Error& error) const;
 
   ForgetterDeps deps_;
   netlink::Stale waiting_;
-  bool running_ = false;
+  bool running_ = false;  // or about to be repeated
   bool possible_ = true;
-  unsigned failures_ = 0;  // in a row
-  Loop::TimerId timer_ = 0;
+  unsigned failures_ = 0;    // in a row
+  Loop::TimerId timer_ = 0;  // a walk is to come
 };
 
 }  // namespace linsey::agent

@@ -1,5 +1,7 @@
 #include "agent/forgetter.h"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,9 +41,11 @@ class ForgetterTest : public ::testing::Test {
         .worker = worker_,
         .metrics = metrics_,
         .cool_down = [this] { return cool_down_; },
+        .gather = [this] { return gather_; },
         .syn_sent_file = dir_ / "syn_sent",
         .forget = [this](const netlink::Stale& stale) -> Result<std::size_t> {
           asked_.emplace_back(stale.addresses.begin(), stale.addresses.end());
+          ports_.insert(stale.udp_ports.begin(), stale.udp_ports.end());
           if (refusals_ == 0) return 1;
           --refusals_;
           return make_error(refusal_, "the kernel refused");
@@ -60,9 +64,11 @@ class ForgetterTest : public ::testing::Test {
   Worker worker_{loop_, "kernel", Worker::Kind::kInline};
   Metrics metrics_;
   Duration cool_down_ = 30s;
+  Duration gather_{};
   int refusals_ = 0;
   Code refusal_ = Code::kKernel;
   std::vector<std::vector<IpAddr>> asked_;
+  std::set<std::uint16_t> ports_;
   std::optional<Forgetter> forgetter_;
 };
 
@@ -73,6 +79,34 @@ TEST_F(ForgetterTest, ForgetsBothFamiliesInOneWalk) {
   EXPECT_THAT(asked_,
               ElementsAre(UnorderedElementsAre(ip("10.0.0.1"), ip("fd00::1"))));
   EXPECT_TRUE(forgetter_->possible());
+}
+
+TEST_F(ForgetterTest, WalksOnceForAllThatComeWithinAMoment) {
+  gather_ = 1s;
+  start().forget({ip("10.0.0.1")});
+  pass(0s);
+  EXPECT_THAT(asked_, IsEmpty());
+  forgetter_->forget({ip("10.0.0.2")});
+  pass(1s);
+  EXPECT_THAT(asked_, ElementsAre(UnorderedElementsAre(ip("10.0.0.1"),
+                                                       ip("10.0.0.2"))));
+  pass(5s);
+  EXPECT_EQ(asked_.size(), 1U);
+
+  forgetter_->forget({ip("10.0.0.3")});
+  pass(1s);
+  EXPECT_EQ(asked_.size(), 2U);
+}
+
+TEST_F(ForgetterTest, KeepsNoPortWaiting) {
+  gather_ = 1s;
+  start().forget({ip("10.0.0.1")});
+  forgetter_->forget_udp(53);
+  loop_.run_until_idle();
+  EXPECT_THAT(ports_, ElementsAre(53));
+  EXPECT_THAT(asked_, ElementsAre(ElementsAre(ip("10.0.0.1"))));
+  pass(5s);
+  EXPECT_EQ(asked_.size(), 1U);
 }
 
 TEST_F(ForgetterTest, RepeatsAFailedWalkWithAllThatCameMeanwhile) {
