@@ -1,84 +1,104 @@
 #include "base/sha1.h"
 
+#include <endian.h>
+
+#include <algorithm>
 #include <bit>
 #include <cstddef>
-#include <vector>
-
-#include <fmt/core.h>
+#include <cstring>
 
 namespace linsey {
 namespace {
 
 using State = std::array<std::uint32_t, 5>;
 
-void mix_block(State& state, const std::uint8_t* block) {
-  std::array<std::uint32_t, 80> w{};
-  for (std::size_t i = 0; i < 16; ++i) {
-    w.at(i) = std::uint32_t{block[i * 4]} << 24 |
-              std::uint32_t{block[i * 4 + 1]} << 16 |
-              std::uint32_t{block[i * 4 + 2]} << 8 | block[i * 4 + 3];
-  }
-  for (std::size_t i = 16; i < 80; ++i) {
-    w.at(i) =
-        std::rotl(w.at(i - 3) ^ w.at(i - 8) ^ w.at(i - 14) ^ w.at(i - 16), 1);
-  }
+constexpr std::size_t kBlock = 64;
+
+constexpr std::uint32_t choose(std::uint32_t b, std::uint32_t c,
+                               std::uint32_t d) {
+  return (b & c) | (~b & d);
+}
+constexpr std::uint32_t parity(std::uint32_t b, std::uint32_t c,
+                               std::uint32_t d) {
+  return b ^ c ^ d;
+}
+constexpr std::uint32_t majority(std::uint32_t b, std::uint32_t c,
+                                 std::uint32_t d) {
+  return (b & c) | (b & d) | (c & d);
+}
+
+/// Twenty rounds, `w` the words for them. Its own function for each kind of
+/// round, so that none is chosen while it runs.
+template <std::uint32_t (*kMix)(std::uint32_t, std::uint32_t, std::uint32_t),
+          std::uint32_t kConstant>
+void twenty_rounds(State& state, const std::uint32_t* w) {
   auto [a, b, c, d, e] = state;
-  for (std::size_t i = 0; i < 80; ++i) {
-    std::uint32_t f = b ^ c ^ d;
-    std::uint32_t k = 0xCA62C1D6;
-    if (i < 20) {
-      f = (b & c) | (~b & d);
-      k = 0x5A827999;
-    } else if (i < 40) {
-      k = 0x6ED9EBA1;
-    } else if (i < 60) {
-      f = (b & c) | (b & d) | (c & d);
-      k = 0x8F1BBCDC;
-    }
-    const std::uint32_t next = std::rotl(a, 5) + f + e + k + w.at(i);
+  for (std::size_t i = 0; i < 20; ++i) {
+    const std::uint32_t next =
+        std::rotl(a, 5) + kMix(b, c, d) + e + kConstant + w[i];
     e = d;
     d = c;
     c = std::rotl(b, 30);
     b = a;
     a = next;
   }
-  state[0] += a;
-  state[1] += b;
-  state[2] += c;
-  state[3] += d;
-  state[4] += e;
+  state = {a, b, c, d, e};
+}
+
+void mix_block(State& state, const char* block) {
+  std::array<std::uint32_t, 80> w;
+  for (std::size_t i = 0; i < 16; ++i) {
+    std::uint32_t word = 0;
+    std::memcpy(&word, block + i * sizeof word, sizeof word);
+    w[i] = be32toh(word);
+  }
+  for (std::size_t i = 16; i < 80; ++i) {
+    w[i] = std::rotl(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+  }
+  State next = state;
+  twenty_rounds<choose, 0x5A827999>(next, w.data());
+  twenty_rounds<parity, 0x6ED9EBA1>(next, w.data() + 20);
+  twenty_rounds<majority, 0x8F1BBCDC>(next, w.data() + 40);
+  twenty_rounds<parity, 0xCA62C1D6>(next, w.data() + 60);
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    state[i] += next[i];
+  }
 }
 
 }  // namespace
 
 std::array<std::uint8_t, 20> sha1(std::string_view text) {
-  std::vector<std::uint8_t> data(text.begin(), text.end());
-  const std::uint64_t bits = std::uint64_t{data.size()} * 8;
-  data.push_back(0x80);
-  while (data.size() % 64 != 56) {
-    data.push_back(0);
-  }
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    data.push_back(static_cast<std::uint8_t>(bits >> shift));
-  }
-
   State state{0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0};
-  for (std::size_t i = 0; i < data.size(); i += 64) {
-    mix_block(state, data.data() + i);
+  const std::uint64_t bits = htobe64(std::uint64_t{text.size()} * 8);
+  while (text.size() >= kBlock) {
+    mix_block(state, text.data());
+    text.remove_prefix(kBlock);
+  }
+  std::array<char, 2 * kBlock> rest{};
+  std::copy(text.begin(), text.end(), rest.begin());
+  rest[text.size()] = static_cast<char>(0x80);
+  const std::size_t end =
+      text.size() < kBlock - sizeof bits ? kBlock : 2 * kBlock;
+  std::memcpy(rest.data() + end - sizeof bits, &bits, sizeof bits);
+  for (std::size_t i = 0; i < end; i += kBlock) {
+    mix_block(state, rest.data() + i);
   }
 
   std::array<std::uint8_t, 20> digest{};
-  for (std::size_t i = 0; i < digest.size(); ++i) {
-    digest.at(i) =
-        static_cast<std::uint8_t>(state.at(i / 4) >> (24 - 8 * (i % 4)));
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    const std::uint32_t word = htobe32(state[i]);
+    std::memcpy(&digest[i * sizeof word], &word, sizeof word);
   }
   return digest;
 }
 
 std::string sha1_hex(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;
+  hex.reserve(40);
   for (const std::uint8_t byte : sha1(text)) {
-    hex += fmt::format("{:02x}", byte);
+    hex.push_back(kDigits[byte >> 4]);
+    hex.push_back(kDigits[byte & 15]);
   }
   return hex;
 }

@@ -103,6 +103,20 @@ TEST(Sha1, MatchesThePublishedVectors) {  // FIPS 180-4 examples
       sha1_hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
       "84983e441c3bd26ebaae4aa1f95129e5e54670f1");
   EXPECT_EQ(sha1_hex(""), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+  // Around the ends of blocks; by Python's hashlib.
+  const auto of = [](std::size_t size) {
+    std::string text;
+    for (std::size_t i = 0; i < size; ++i) {
+      text.push_back(static_cast<char>((i * 7 + 3) % 256));
+    }
+    return sha1_hex(text);
+  };
+  EXPECT_EQ(of(55), "ddf57317ef34bfee3b6df83d359098930eb278bc");
+  EXPECT_EQ(of(56), "a0d492bb0fc889d0eca3bc137066ab6f4f74f369");
+  EXPECT_EQ(of(63), "c55856749bef509bdfe6bfebfc7bf4e793e82132");
+  EXPECT_EQ(of(64), "bede92be29c3874e1b54ddc77988d606fc857a8e");
+  EXPECT_EQ(of(119), "504e27376a6e0f0dba8295b85cb25dc4dfa17d23");
+  EXPECT_EQ(of(120), "82134b02fb3f702491be9bed581eeab59334acb2");
 }
 
 }  // namespace
