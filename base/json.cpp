@@ -107,14 +107,14 @@ ObjectReader::ObjectReader(const Json* json, std::string pointer, Code code)
 }
 
 const Json* ObjectReader::raw(std::string_view key) {
-  known_.emplace(key);
+  if (strict_) known_.emplace_back(key);
   if (json_ == nullptr) return nullptr;
-  const auto it = json_->find(std::string(key));
+  const auto it = json_->find(key);
   return it == json_->end() ? nullptr : &*it;
 }
 
 bool ObjectReader::has(std::string_view key) const {
-  return json_ != nullptr && json_->contains(std::string(key));
+  return json_ != nullptr && json_->contains(key);
 }
 
 void ObjectReader::require(std::string_view key) {
@@ -255,7 +255,8 @@ Result<void> ObjectReader::finish() {
   if (json_ == nullptr || !strict_) return {};
   for (const auto& [name, value] : json_->items()) {
     const std::string& key = name;
-    if (known_.contains(key)) continue;
+    if (std::ranges::find(known_, key) != known_.end()) continue;
+    std::ranges::sort(known_);
     const auto nearest = std::ranges::min_element(
         known_, {}, [&](const std::string& k) { return distance(k, key); });
     std::string text = "unknown key";

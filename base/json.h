@@ -7,7 +7,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -134,7 +133,7 @@ class ObjectReader {
   std::string pointer_;
   Code code_;
   bool strict_ = true;
-  std::set<std::string, std::less<>> known_;
+  std::vector<std::string> known_;  // keys are few and mostly short
   std::optional<Error> error_;
 };
 

@@ -51,21 +51,24 @@ Json json_of(const ipam::PortMapping& mapping) {
   return json;
 }
 
+/// What is not there reads as its default: most pods ask for nothing special.
 Json json_of(const ipam::Attachment& attachment) {
   Json json = {{"key", json_of(attachment.key)},
                {"pod", json_of(attachment.pod)},
-               {"netns", attachment.netns},
-               {"wantedIPs", texts(attachment.wanted_ips)},
-               {"bandwidth", json_of(attachment.bandwidth)}};
+               {"netns", attachment.netns}};
+  if (!attachment.wanted_ips.empty()) {
+    json["wantedIPs"] = texts(attachment.wanted_ips);
+  }
+  if (!(attachment.bandwidth == ipam::Bandwidth{})) {
+    json["bandwidth"] = json_of(attachment.bandwidth);
+  }
   if (attachment.wanted_mac) {
     json["wantedMAC"] = attachment.wanted_mac->to_string();
   }
   if (attachment.wanted_mtu) json["wantedMTU"] = *attachment.wanted_mtu;
-  Json mappings = Json::array();
   for (const ipam::PortMapping& mapping : attachment.port_mappings) {
-    mappings.push_back(json_of(mapping));
+    json["portMappings"].push_back(json_of(mapping));
   }
-  json["portMappings"] = std::move(mappings);
   return json;
 }
 
