@@ -195,6 +195,7 @@ void Daemon::wire_service() {
                       auto done) { reconciler_->sweep(keep, std::move(done)); },
       .ports = port_hooks(),
       .held = held_hooks(),
+      .allocating = [this] { links_->leave_events_alone(); },
       .forget =
           [this](const std::vector<IpAddr>& addresses) {
             forgetter_->forget(addresses);

@@ -12,7 +12,7 @@ namespace linsey::agent {
 namespace {
 
 constexpr Duration kDeadline = std::chrono::seconds(5);
-constexpr Duration kGather = std::chrono::milliseconds(5);
+constexpr Duration kGather = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -134,10 +134,15 @@ void HostLinks::reap() {
 }
 
 void HostLinks::on_readable() {
-  if (!dying_.empty()) {
+  if (dying_.empty()) {
+    leave_events_alone();
+  } else {
     read_events();
-    return;
   }
+}
+
+void HostLinks::leave_events_alone() {
+  if (!dying_.empty() || gathering_ != 0) return;
   loop_.modify(monitor_->fd(), 0);
   gathering_ = loop_.after(kGather, "link events", [this] {
     listen_again();

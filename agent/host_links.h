@@ -2,8 +2,9 @@
 // down and has links deleted, and knows when they are gone.
 //
 // An ADD makes several link events, and reading them would delay its answer
-// where the agent and the plugin share a processor: while nobody waits for a
-// link to go, events are left alone for kGather and read together.
+// where the agent and the plugin share a processor, and being woken for them
+// costs the plugin, which makes them, where they do not: while nobody waits for
+// a link to go, events are left alone for kGather and read together.
 //
 // Gone means gone from view: the kernel's RTM_DELLINK event, ~0.6 ms after the
 // request, and not its acknowledgement ~25 ms later (netlink/reaper.h). All
@@ -41,6 +42,9 @@ class HostLinks {
   void take_down(const Teardown& teardown, TeardownDone done);
   /// The same for a link that datapath::find_ours listed.
   void take_down(const datapath::OurLink& link, TeardownDone done);
+
+  /// Links are about to change by our own doing: no need to wake for it.
+  void leave_events_alone();
 
   /// Called for each link and rule event of the kernel, and for a Resync.
   void set_on_event(netlink::Monitor::Callback callback);

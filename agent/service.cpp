@@ -94,6 +94,7 @@ std::optional<Error> Service::refusal() const {
 }
 
 void Service::allocate(AllocateCall call) {
+  deps_.allocating();
   const Instant began = deps_.clock.now();
   if (const std::optional<Error> why = refusal()) {
     answer(call, *why, began);

@@ -72,6 +72,8 @@ struct ServiceDeps {
       sweep = [](const auto&, const auto& done) { done({}); };
   PortHooks ports = {};
   HeldHooks held = {};
+  /// An ADD begins: its links are being made.
+  std::function<void()> allocating = [] {};
   /// Addresses that nobody holds any more: the kernel forgets their flows.
   std::function<void(const std::vector<IpAddr>&)> forget =
       [](const std::vector<IpAddr>&) {};
