@@ -61,6 +61,12 @@ Result<NetNs> NetNs::current() {
   return open(kOwnPath);
 }
 
+bool NetNs::is_current() const {
+  struct stat own {};
+  return ::stat(kOwnPath, &own) == 0 && own.st_dev == device_ &&
+         own.st_ino == inode_;
+}
+
 Result<NetNs> NetNs::create() {
   UniqueFd fd;
   TRY(on_new_thread([&]() -> Result<void> {

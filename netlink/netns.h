@@ -26,6 +26,8 @@ class NetNs {
   static Result<NetNs> open(const std::string& path);
   /// The namespace of the calling thread.
   static Result<NetNs> current();
+  /// Whether the calling thread is in it. Cost: one system call.
+  bool is_current() const;
   /// A new namespace without a name. It lives as long as this object, or
   /// anything inside it, does; its `lo` is down. Errors: kPermission.
   static Result<NetNs> create();

@@ -126,7 +126,7 @@ Result<IpAddr> parse_wanted(std::string_view text) {
 
 Result<netlink::NetNs> open_guarded(const Call& call) {
   netlink::NetNs pod = TRY(netlink::NetNs::open(call.netns));
-  if (call.netns_override || pod != TRY(netlink::NetNs::current())) return pod;
+  if (call.netns_override || !pod.is_current()) return pod;
   return make_error(Code::kInvalidNetns,
                     "CNI_NETNS {} is the namespace of the plugin itself; set "
                     "CNI_NETNS_OVERRIDE=1 if that is meant",

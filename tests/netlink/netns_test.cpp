@@ -40,6 +40,8 @@ TEST_F(NetNsOf, RunsOnAThreadThatEnds) {
 
   must(pod->run([&]() -> Result<void> {
     seen = must(NetNs::current());
+    EXPECT_TRUE(seen->is_current());
+    EXPECT_FALSE(before.is_current());
     return {};
   }));
 
