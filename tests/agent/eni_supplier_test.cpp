@@ -76,7 +76,7 @@ TEST_F(EniSupplierTest, GivesAnAddressWithItsInterfacesPath) {
   });
 }
 
-TEST_F(EniSupplierTest, SetsTheInterfacesLinkUpAndNoOther) {
+TEST_F(EniSupplierTest, SetsTheInterfacesLinkUpAndLetsThePrimaryForward) {
   with_agent([&](EniRegion&, EniAgent&) {
     EXPECT_THAT(sh(*host, "ip link show eth1"), HasSubstr("mtu 1450"));
     EXPECT_THAT(sh(*host, "ip link show eth1"), HasSubstr(",UP"));
@@ -85,7 +85,9 @@ TEST_F(EniSupplierTest, SetsTheInterfacesLinkUpAndNoOther) {
     EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/eth1/rp_filter"), "2\n");
     EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/eth1/forwarding"), "1\n");
     EXPECT_THAT(sh(*host, "ip link show eth0"), HasSubstr("state DOWN"));
-    EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/eth0/forwarding"), "0\n");
+    // The primary one forwards what is for a pod: NodePort, hostPort.
+    EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/eth0/forwarding"), "1\n");
+    EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/all/forwarding"), "0\n");
     EXPECT_EQ(sh(*host, "cat /proc/sys/net/ipv4/conf/all/rp_filter"), "0\n");
   });
 }
