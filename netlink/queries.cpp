@@ -7,23 +7,12 @@
 
 #include <algorithm>
 
+#include "netlink/dump.h"
 #include "netlink/message.h"
 #include "netlink/socket.h"
 
 namespace linsey::netlink {
 namespace {
-
-using Message =
-    std::unique_ptr<nl_msg,
-                    decltype([](nl_msg* message) { nlmsg_free(message); })>;
-
-template <typename Header>
-Message dump_request(int type, const Header& header) {
-  Message message(nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_DUMP));
-  if (!message) panic("out of memory for a netlink message");
-  put_header(message.get(), header);
-  return message;
-}
 
 unsigned char number_of(const std::optional<Family>& family) {
   if (!family) return AF_UNSPEC;
@@ -48,27 +37,7 @@ bool matches(const RouteFilter& filter, const Route& route) {
          (!filter.dst || route.dst == *filter.dst);
 }
 
-template <typename T>
-void keep_of_link(std::vector<T>& items, int link_index) {
-  if (link_index == 0) return;
-  std::erase_if(items, [link_index](const T& item) {
-    return item.link_index != link_index;
-  });
-}
-
 }  // namespace
-
-template <typename T, typename Parse>
-Result<std::vector<T>> Socket::list(nl_msg* request, const std::string& what,
-                                    Parse parse) {
-  std::vector<T> items;
-  TRY(dump(
-      request, what, [&] { items.clear(); },
-      [&](const nlmsghdr* message) {
-        if (auto item = parse(message)) items.push_back(*std::move(item));
-      }));
-  return items;
-}
 
 Result<std::optional<Link>> Socket::find_link(const LinkRef& link) {
   std::optional<Link> found;

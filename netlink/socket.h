@@ -66,6 +66,13 @@ class Socket {
   /// Index of the link to which the ingress filter of a link redirects.
   Result<std::optional<int>> ingress_redirect(int link_index);
 
+  /// With their counters.
+  Result<std::vector<TcQdisc>> tc_qdiscs(int link_index);
+  Result<std::vector<HtbClass>> htb_classes(int link_index);
+  /// Filters of all kinds under one parent (kClsactIngress, a root's handle);
+  /// of others than u32 only what they have in common is told.
+  Result<std::vector<U32Filter>> filters(int link_index, std::uint32_t parent);
+
   int fd() const { return fd_.get(); }
 
  private:
