@@ -178,6 +178,9 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
      "lower the kubelet's maxPods, or give the node more addresses"},
     {Code::kNoConfinement, "NoConfinement", Class::kConfig,
      "use Kubernetes 1.30 or later, or accept the overlay no-policy"},
+
+    {Code::kLineQdiscConflict, "LineQdiscConflict", Class::kConfig,
+     ""},
 });
 
 }  // namespace

@@ -126,6 +126,9 @@ enum class Code : std::uint16_t {
   kDcRouteMissing = 264,
   kCapacityBelowMaxPods = 265,
   kNoConfinement = 266,
+
+  // The leased line.
+  kLineQdiscConflict = 270,
 };
 
 /// What kind of trouble a code is: picks back-off, metric label and event.
