@@ -3,7 +3,6 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <linux/tc_act/tc_mirred.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -12,20 +11,13 @@
 
 #include "netlink/batch.h"
 #include "netlink/message.h"
+#include "netlink/tc_message.h"
 
 namespace linsey::netlink {
 namespace {
 
 constexpr std::uint32_t kHtbVersion = 3;
 constexpr std::size_t kMaxKeys = 16;
-
-tcmsg header_for(int link_index, std::uint32_t parent, std::uint32_t handle) {
-  tcmsg header{};
-  header.tcm_ifindex = link_index;
-  header.tcm_parent = parent;
-  header.tcm_handle = handle;
-  return header;
-}
 
 std::uint32_t saturated(double value) {
   constexpr double kMax = std::numeric_limits<std::uint32_t>::max();
@@ -72,18 +64,6 @@ void put_selector(nl_msg* message, const U32Filter& filter) {
   }
   put_bytes(message, TCA_U32_SEL, bytes.data(),
             sizeof(tc_u32_sel) + selector->nkeys * sizeof(tc_u32_key));
-}
-
-void put_redirect(nl_msg* message, int to_index) {
-  const Nest actions(message, TCA_U32_ACT);
-  const Nest first(message, 1);
-  put_string(message, TCA_ACT_KIND, "mirred");
-  const Nest options(message, TCA_ACT_OPTIONS);
-  tc_mirred parms{};
-  parms.action = TC_ACT_STOLEN;
-  parms.eaction = TCA_EGRESS_REDIR;
-  parms.ifindex = static_cast<std::uint32_t>(to_index);
-  put(message, TCA_MIRRED_PARMS, parms);
 }
 
 tcmsg header_of(const U32Filter& filter, std::uint32_t handle) {

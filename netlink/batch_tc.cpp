@@ -3,7 +3,6 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <linux/tc_act/tc_mirred.h>
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -12,32 +11,13 @@
 
 #include "netlink/batch.h"
 #include "netlink/message.h"
+#include "netlink/tc_message.h"
 
 namespace linsey::netlink {
 namespace {
 
 constexpr std::uint32_t kRootHandle = 0x10000;  // 1:
 constexpr std::uint32_t kIngressHandle = TC_H_MAKE(TC_H_INGRESS, 0U);
-
-tcmsg header_for(int link_index, std::uint32_t parent, std::uint32_t handle) {
-  tcmsg header{};
-  header.tcm_ifindex = link_index;
-  header.tcm_parent = parent;
-  header.tcm_handle = handle;
-  return header;
-}
-
-void put_mirred(nl_msg* message, int to_index) {
-  const Nest actions(message, TCA_U32_ACT);
-  const Nest first(message, 1);
-  put_string(message, TCA_ACT_KIND, "mirred");
-  const Nest options(message, TCA_ACT_OPTIONS);
-  tc_mirred parms{};
-  parms.action = TC_ACT_STOLEN;
-  parms.eaction = TCA_EGRESS_REDIR;
-  parms.ifindex = static_cast<std::uint32_t>(to_index);
-  put(message, TCA_MIRRED_PARMS, parms);
-}
 
 /// One key with mask 0, which every packet matches; u32 wants one key. The
 /// keys lie right behind the selector.
@@ -91,7 +71,7 @@ Batch& Batch::add_ingress_redirect(int link_index, int to_index) {
   put_string(message, TCA_KIND, "u32");
   const Nest options(message, TCA_OPTIONS);
   put_match_all(message);
-  put_mirred(message, to_index);
+  put_redirect(message, to_index);
   return *this;
 }
 

@@ -123,24 +123,21 @@ void compare_neighbors(Differences& out, const Desired& desired,
   }
 }
 
-std::set<Family> families_of(const std::vector<Address>& addresses) {
-  std::set<Family> families;
-  for (const Address& one : addresses)
-    families.insert(one.cidr.family());
-  return families;
+Family family_of(const Address& address) {
+  return address.cidr.family();
+}
+Family family_of(const Route& route) {
+  return route.dst.family();
+}
+Family family_of(const Neighbor& neighbor) {
+  return neighbor.addr.family();
 }
 
-std::set<Family> families_of(const std::vector<Route>& routes) {
+template <typename T>
+std::set<Family> families_of(const std::vector<T>& entries) {
   std::set<Family> families;
-  for (const Route& one : routes)
-    families.insert(one.dst.family());
-  return families;
-}
-
-std::set<Family> families_of(const std::vector<Neighbor>& neighbors) {
-  std::set<Family> families;
-  for (const Neighbor& one : neighbors)
-    families.insert(one.addr.family());
+  for (const T& entry : entries)
+    families.insert(family_of(entry));
   return families;
 }
 
