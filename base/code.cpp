@@ -179,8 +179,7 @@ constexpr auto kCodes = std::to_array<CodeInfo>({
     {Code::kNoConfinement, "NoConfinement", Class::kConfig,
      "use Kubernetes 1.30 or later, or accept the overlay no-policy"},
 
-    {Code::kLineQdiscConflict, "LineQdiscConflict", Class::kConfig,
-     ""},
+    {Code::kLineQdiscConflict, "LineQdiscConflict", Class::kConfig, ""},
 });
 
 }  // namespace
