@@ -1,20 +1,11 @@
 // `linseyctl node mode`: what this node is, and what spoke for it and against.
 #include <nlohmann/json.hpp>
 
+#include "ctl/json_path.h"
 #include "ctl/options.h"
 #include "ctl/table.h"
 
 namespace linsey::ctl {
-namespace {
-
-std::string text_at(const Json& json, const char* key) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  return json.is_object() && found != json.end() && found->is_string()
-             ? found->get<std::string>()
-             : "";
-}
-
-}  // namespace
 
 Result<Outcome> node_mode(const Options& options) {
   const Json node = TRY(view(options, "/v1/node"));

@@ -10,22 +10,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
+#include "ctl/json_path.h"
 #include "ctl/table.h"
 
 namespace linsey::ctl {
 namespace {
-
-/// A member by path; null when any step is missing.
-const Json& at(const Json& json, std::initializer_list<const char*> path) {
-  static const Json kNull;
-  const Json* here = &json;
-  for (const char* key : path) {
-    const auto next = here->is_object() ? here->find(key) : here->end();
-    if (!here->is_object() || next == here->end()) return kNull;
-    here = &*next;
-  }
-  return *here;
-}
 
 std::string word(const Json& json) {
   if (json.is_null()) return "";

@@ -6,19 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "ctl/json_path.h"
 #include "ctl/options.h"
 #include "install/probe.h"
 #include "rpc/message.h"
 
 namespace linsey::ctl {
 namespace {
-
-std::string text_at(const Json& json, const char* key) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  return json.is_object() && found != json.end() && found->is_string()
-             ? found->get<std::string>()
-             : "";
-}
 
 std::string plugin_version(const std::string& bin_dir) {
   const std::string path = bin_dir + "/linsey";
